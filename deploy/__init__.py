@@ -1,0 +1,1 @@
+"""How Sparky is run: the Supabase files, the embedded stack and the `sparky` command."""

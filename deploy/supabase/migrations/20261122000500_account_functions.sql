@@ -1,0 +1,118 @@
+-- Accounts: sign-up, balance, ledger, periods. Internal building blocks; no login role may execute them.
+set lock_timeout = '3s';
+
+-- Tells the user's own private channel. A hint to re-fetch: it never fails the transaction that it tells of.
+create or replace function sparky.announce(p_user uuid, p_event text, p_payload jsonb) returns void
+language plpgsql set search_path = '' as $$
+begin
+    perform realtime.send(p_payload, p_event, 'user:' || p_user, true);
+end
+$$;
+
+-- Guarantee: balance and ledger move together, by the same amount, under the user's row lock.
+create or replace function sparky.write_ledger(
+    p_user uuid, p_kind text, p_amount integer, p_generation uuid, p_tool text, p_reason text
+) returns integer
+language plpgsql set search_path = '' as $$
+declare
+    v_balance integer;
+begin
+    update public.users set credits = credits + p_amount, updated_at = now() where id = p_user
+    returning credits into strict v_balance;
+    insert into public.credit_usage (user_id, kind, amount, balance_after, generation_id, tool_id, reason)
+    values (p_user, p_kind, p_amount, v_balance, p_generation, p_tool, p_reason);
+    return v_balance;
+end
+$$;
+
+-- Guarantee: credits that come in pay a debt first; both movements are in the ledger.
+create or replace function sparky.add_credits(p_user uuid, p_kind text, p_amount integer, p_reason text) returns void
+language plpgsql set search_path = '' as $$
+declare
+    v_owed integer;
+begin
+    perform sparky.write_ledger(p_user, p_kind, p_amount, null, null, p_reason);
+    select least(credit_debt, p_amount) into strict v_owed from public.users where id = p_user;
+    if v_owed > 0 then
+        update public.users set credit_debt = credit_debt - v_owed where id = p_user;
+        perform sparky.write_ledger(p_user, 'adjustment', -v_owed, null, null, 'debt paid');
+    end if;
+end
+$$;
+
+-- The plan that counts now: a paid plan that was not renewed has lapsed to Free.
+create or replace function sparky.effective_plan(p_user public.users) returns public.plans
+language sql stable set search_path = '' as $$
+    select plans from public.plans
+    where plans.id = case when p_user.plan_expires_at <= now() then 1 else p_user.plan_id end
+$$;
+
+-- First day of the monthly period that now falls into, counted from the user's anchor, in UTC.
+create or replace function sparky.current_period(p_anchor timestamptz) returns date
+language sql stable set search_path = '' as $$
+    select (anchor + make_interval(
+        years => extract(year from passed)::integer, months => extract(month from passed)::integer
+    ))::date
+    from (select p_anchor at time zone 'utc', age(now() at time zone 'utc', p_anchor at time zone 'utc')) as t (anchor, passed)
+$$;
+
+-- Guarantee: the current period's credits are granted at most once, and no period before it. Needs the user's row lock.
+create or replace function sparky.grant_current_period(p_user public.users) returns void
+language plpgsql set search_path = '' as $$
+declare
+    v_plan public.plans := sparky.effective_plan(p_user);
+    v_period date := sparky.current_period(p_user.period_anchor);
+begin
+    insert into sparky.period_grants (user_id, period, credits)
+    values (p_user.id, v_period, v_plan.monthly_credits) on conflict do nothing;
+    if found and v_plan.monthly_credits > 0 then
+        perform sparky.add_credits(p_user.id, 'grant', v_plan.monthly_credits, 'period ' || v_period);
+    end if;
+end
+$$;
+
+-- Guarantee: after this a user known to Auth has an account with its first credits, given exactly once, however often it is called.
+create or replace function sparky.ensure_account(p_user uuid) returns void
+language plpgsql set search_path = '' as $$
+declare
+    v_user public.users;
+begin
+    insert into public.users (id) select id from auth.users where id = p_user
+    on conflict do nothing returning * into v_user;
+    if found then
+        perform sparky.grant_current_period(v_user);
+    end if;
+end
+$$;
+
+-- Guarantee: nothing here can stop a sign-up. An account that could not be made now is made when the user first acts.
+create or replace function sparky.open_account() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+    perform sparky.ensure_account(new.id);
+    return new;
+exception when others then
+    raise warning 'no account for new user %: %', new.id, sqlerrm;
+    return new;
+end
+$$;
+create or replace trigger sparky_open_account after insert on auth.users
+for each row execute function sparky.open_account();
+
+-- Locks the user's row, which every function that moves money or state does before anything else: one order, no deadlocks.
+-- Guarantee: the row is current and the present period's credits are in it. Null for somebody Auth does not know.
+create or replace function sparky.lock_user(p_user uuid) returns public.users
+language plpgsql set search_path = '' as $$
+declare
+    v_user public.users;
+begin
+    select * into v_user from public.users where id = p_user for no key update;
+    if not found then
+        perform sparky.ensure_account(p_user);
+    else
+        perform sparky.grant_current_period(v_user);
+    end if;
+    select * into v_user from public.users where id = p_user for no key update;
+    return v_user;
+end
+$$;

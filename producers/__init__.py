@@ -1,0 +1,1 @@
+"""Everything that puts work in. Never imports the worker."""

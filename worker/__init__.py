@@ -1,0 +1,1 @@
+"""Everything that takes work out. Never imports the producers."""
