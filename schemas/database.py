@@ -23,7 +23,8 @@ def _encode_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-async def _prepare(connection: Connection) -> None:
+async def prepare_connection(connection: Connection) -> None:
+    """Make JSON columns come and go as Python objects."""
     for name in ("json", "jsonb"):
         await connection.set_type_codec(
             name, encoder=_encode_json, decoder=orjson.loads, schema="pg_catalog", format="text"
@@ -46,6 +47,6 @@ async def open_database(settings: Settings) -> Database:
         command_timeout=settings.database_timeout_seconds,
         timeout=settings.database_timeout_seconds,
         statement_cache_size=settings.database_statement_cache,
-        init=_prepare,
+        init=prepare_connection,
         reset=_keep,
     )

@@ -1,0 +1,208 @@
+"""The embedded stack: PostgreSQL, Valkey, the stand-ins, intake and worker, on 127.0.0.1, as children of this process.
+
+    async with Stack(directory) as stack:
+        stack.supabase_url, stack.intake_url, stack.database_url("postgres")
+
+Guarantees: one stack at a time in a folder; either everything asked for is up and healthy or nothing is left running;
+nothing outlives this process. While it runs, `stack.json` in its folder says where everything is.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+import asyncpg
+import orjson
+
+from deploy.local.addresses import Addresses
+from deploy.local.base import apply_base, set_passwords
+from deploy.local.installation import Installation
+from deploy.local.keys import load_keys, write_private
+from deploy.local.migrate import migrate
+from deploy.local.postgres import SUPERUSER, Postgres
+from deploy.local.processes import Child, spawn
+from deploy.local.services import COMMANDS, FREE_PORTS, STOPS, Ports, choose_ports, with_needs
+from deploy.local.valkey import Valkey
+
+HEALTHY_SECONDS = 60.0
+WATCH_SECONDS = 0.2
+INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
+HEALTH_PATHS = {"supabase": "/health", "gemini": "/health", "intake": "/readyz"}
+LATEST_HEARTBEAT = "select coalesce(max(alive_until), '-infinity') from sparky.workers"
+
+
+class StackBusy(RuntimeError):  # noqa: N818 - it is what is wrong
+    """Another stack runs in this folder."""
+
+
+class Stack(Addresses):
+    """`directory` keeps all state. What `environment` sets reaches the services, unless the stack provides it.
+
+    A stack that is not `durable` is for tests: no fsync, and the database is gone when it stops.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        services: Iterable[str] = (),
+        *,
+        ports: Ports = FREE_PORTS,
+        environment: Mapping[str, str] | None = None,
+        installation: Installation | None = None,
+        durable: bool = True,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """No services named: all of them. `report` is told what happens, a line each. Raises `NotConfigured`."""
+        given = {name: os.environ[name] for name in INHERITED if name in os.environ} | dict(environment or {})
+        super().__init__(directory.resolve(), with_needs(services, given), given)
+        self._wanted_ports = ports
+        self._installation = installation
+        self._durable = durable
+        self._report = report
+        self._children: dict[str, Child] = {}
+        self._lock: TextIO | None = None
+
+    async def __aenter__(self) -> "Stack":
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Raises `StackBusy`, or what kept a service from starting; then nothing is left running."""
+        self._take_folder()
+        try:
+            self.keys = load_keys(self.directory / "keys.json")
+            self.ports = choose_ports(self._wanted_ports, self._report)
+            self.valkey = Valkey(self.directory, port=self.ports.valkey)
+            if "postgres" in self.services:
+                self.postgres = self._new_postgres()
+            async with asyncio.TaskGroup() as group:
+                await self._start_in_order(group)
+            write_private(self.directory / "stack.json", {"pid": os.getpid(), **self.described()})
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, BaseExceptionGroup):
+                raise error.exceptions[0] from None
+            raise
+
+    async def run(
+        self, service: str, *, label: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> Child:
+        """Start one process of a service and wait until it is healthy; a `label` names a second one of its kind."""
+        label = label or service
+        if label in self._children and self._children[label].running:
+            raise ValueError(f"{label} runs already")
+        heartbeat = await self._latest_heartbeat() if service == "worker" else None
+        child = spawn(
+            label,
+            COMMANDS[service],
+            env={**self.environment_of(service), **(environment or {})},
+            log=self.logs / f"{label}.log",
+            cwd=self.directory,  # not the clone: nothing reads its `.env` behind our back
+            stops=STOPS[service],
+        )
+        self._children[label] = child
+        if service == "worker":
+
+            async def beats() -> bool:
+                return await self._latest_heartbeat() != heartbeat
+
+            await child.until_ready(beats, HEALTHY_SECONDS)
+        else:
+            await child.until_healthy(self.url_of(service) + HEALTH_PATHS[service], HEALTHY_SECONDS)
+        self._report(f"{label} is up")
+        return child
+
+    async def until_something_ends(self) -> Child:
+        """Wait for a child that ends although nobody stopped it."""
+        while True:
+            for child in (*self._children.values(), *self._servers()):
+                if not child.running:
+                    return child
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def stop(self) -> None:
+        """End everything, in the reverse order of the start. Harmless when nothing runs."""
+        for layer in ({"intake", "worker"}, {"supabase", "gemini"}):
+            ending = [label for label in self._children if label.partition("-")[0] in layer]
+            await asyncio.gather(*(self._children.pop(label).stop() for label in ending))
+        if self.valkey is not None:
+            await self.valkey.stop()
+        if self.postgres is not None:
+            await self.postgres.stop()
+            if not self._durable:
+                self.postgres.destroy()
+        if self._lock is not None:
+            (self.directory / "stack.json").unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+
+    async def _start_in_order(self, group: asyncio.TaskGroup) -> None:
+        """Each service as soon as what it needs is there; the group waits until all are healthy."""
+        if "gemini" in self.services:
+            group.create_task(self.run("gemini"))
+        valkey = group.create_task(self._start_valkey())
+        if self.postgres is not None:
+            await self.postgres.start()
+            self._report("postgres is up")
+            superuser = self.postgres.dsn()
+            if await apply_base(superuser):
+                self._report("database made")
+            await set_passwords(superuser, self.keys.passwords)
+            if "supabase" in self.services:
+                group.create_task(self.run("supabase"))
+            await migrate(self.database_url("postgres"), report=lambda name: self._report(f"applied {name}"))
+            await set_passwords(superuser, self.keys.passwords)  # the migrations' own roles
+        await valkey
+        for service in ("intake", "worker"):
+            if service in self.services:
+                group.create_task(self.run(service))
+
+    async def _start_valkey(self) -> None:
+        if self.valkey is not None and "valkey" in self.services:
+            await self.valkey.start()
+            self._report("valkey is up")
+
+    def _new_postgres(self) -> Postgres:
+        return Postgres(
+            self.directory,
+            self.keys.passwords[SUPERUSER],
+            identity=self.keys.stack_id,
+            port=self.ports.postgres,
+            installation=self._installation,
+            durable=self._durable,
+        )
+
+    def _servers(self) -> list[Child]:
+        return [server.child for server in (self.postgres, self.valkey) if server is not None and server.started]
+
+    async def _latest_heartbeat(self) -> object:
+        connection = await asyncpg.connect(self.database_url(SUPERUSER), timeout=10, command_timeout=10)
+        try:
+            return await connection.fetchval(LATEST_HEARTBEAT)
+        finally:
+            await connection.close()
+
+    def _take_folder(self) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (self.directory / "lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise StackBusy(f"a stack runs in {self.directory} already{self._busy_with()}") from None
+        self._lock = lock
+
+    def _busy_with(self) -> str:
+        try:
+            return f" (process {orjson.loads((self.directory / 'stack.json').read_bytes())['pid']})"
+        except (OSError, ValueError):  # it is still starting
+            return ""
