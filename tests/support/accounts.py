@@ -19,16 +19,17 @@ class Accounts:
 
     database: Database
 
-    async def user(self, plan: int = 1, credits: int | None = None) -> UUID:
+    async def user(self, plan: int = 1, balance: int | None = None) -> UUID:
         """Somebody who signed up; with another plan or balance when asked."""
         user = uuid4()
         await self.database.execute("insert into auth.users (id, email) values ($1, $2)", user, f"{user}@example.com")
         await self.database.execute("update public.users set plan_id = $2 where id = $1", user, plan)
-        if credits is not None:
+        if balance is not None:
             await self.database.execute(
-                "select sparky.write_ledger($1, 'adjustment', $2 - credits, null, null, 'test') from public.users where id = $1",
+                "select sparky.write_ledger(id, 'adjustment', $2 - credits, null, null, 'test')"
+                " from public.users where id = $1",
                 user,
-                credits,
+                balance,
             )
         return user
 

@@ -40,7 +40,7 @@ def installation(version: str) -> Installation:
 @pytest.fixture(scope="session", params=["18", "18-strict", "16", "15"])
 async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     version, _, world = request.param.partition("-")
-    password = "test"  # noqa: S105
+    password = "test"
     postgres = Postgres(
         tmp_path_factory.mktemp("postgres"), password, installation=installation(version), durable=False
     )

@@ -99,7 +99,8 @@ async def clients(server: Server, accounts: Accounts) -> Clients:
     owner, other = await accounts.user(plan=3), await accounts.user()
     await accounts.succeeded(owner)
     await accounts.database.execute(
-        "insert into public.credit_packs (id, name, credits, price_piastres) values (1, 'Small', 10, 5000) on conflict do nothing"
+        "insert into public.credit_packs (id, name, credits, price_piastres) values (1, 'Small', 10, 5000)"
+        " on conflict do nothing"
     )
     order = await accounts.database.fetchval(
         "insert into public.orders (user_id, credit_pack_id, amount_piastres, expires_at)"
@@ -107,7 +108,8 @@ async def clients(server: Server, accounts: Accounts) -> Clients:
         owner,
     )
     await accounts.database.execute(
-        "insert into public.payments (user_id, order_id, transaction_id, kind, amount_piastres, currency, success, callback)"
+        "insert into public.payments"
+        " (user_id, order_id, transaction_id, kind, amount_piastres, currency, success, callback)"
         " values ($1, $2, 1, 'transaction', 5000, 'EGP', true, '{}')",
         owner,
         order,
@@ -215,9 +217,11 @@ async def test_login_roles_reach_no_table_and_only_their_own_functions(
     server: Server, accounts: Accounts, role: str
 ) -> None:
     tables = await accounts.database.fetch(
-        "select c.oid::regclass::text as name from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = relnamespace"
+        "select c.oid::regclass::text as name from pg_catalog.pg_class as c"
+        " join pg_catalog.pg_namespace as n on n.oid = relnamespace"
         " where nspname in ('public', 'sparky', 'cache', 'auth', 'storage') and relkind in ('r', 'v')"
-        " and (has_table_privilege($1, c.oid, 'select, insert, update, delete, truncate') or has_any_column_privilege($1, c.oid, 'select, update'))",
+        " and (has_table_privilege($1, c.oid, 'select, insert, update, delete, truncate')"
+        " or has_any_column_privilege($1, c.oid, 'select, update'))",
         role,
     )
     assert [row["name"] for row in tables] == []
@@ -301,7 +305,8 @@ async def test_a_preference_that_is_no_object_or_too_long_is_refused(clients: Cl
 async def test_a_disabled_tool_disappears_from_clients(clients: Clients, accounts: Accounts) -> None:
     tool = f"test-{uuid4().hex}"
     await accounts.database.execute(
-        "insert into public.tools (id, type, name_key, description_key, icon_name, is_active) values ($1, 'FILTER', '', '', '', false)",
+        "insert into public.tools (id, type, name_key, description_key, icon_name, is_active)"
+        " values ($1, 'FILTER', '', '', '', false)",
         tool,
     )
     assert await clients.attempt("owner", f"select 1 from public.tools where id = '{tool}'") == "nothing"

@@ -102,7 +102,7 @@ async def test_a_retry_is_refused_when_it_could_not_be_right(accounts: Accounts)
 
 
 async def test_a_retry_needs_the_credit(accounts: Accounts) -> None:
-    user = await accounts.user(credits=1)
+    user = await accounts.user(balance=1)
     generation, fence = await accounts.started(user)
     await accounts.fail(generation, fence)
     await accounts.submit(user)
@@ -143,7 +143,7 @@ async def test_waiters_are_told_what_is_over_or_gone(accounts: Accounts) -> None
 
 
 async def test_two_functions_on_one_user_from_many_connections_never_deadlock(accounts: Accounts) -> None:
-    user = await accounts.user(plan=4, credits=1000)
+    user = await accounts.user(plan=4, balance=1000)
     path = await accounts.photo(user)
 
     async def life(number: int) -> None:

@@ -9,10 +9,13 @@ BREAKS = {
     "balance_is_the_ledgers_sum": "update public.users set credits = credits + 1 where id = $1",
     "balance_covers_the_holds": "update sparky.holds set amount = 1000 where generation_id = $3",
     "an_open_generation_has_its_hold": "delete from sparky.holds where generation_id = $3",
-    "a_hold_belongs_to_an_open_generation": "insert into sparky.holds (generation_id, user_id, amount) values ($2, $1, 1)",
+    "a_hold_belongs_to_an_open_generation": (
+        "insert into sparky.holds (generation_id, user_id, amount) values ($2, $1, 1)"
+    ),
     "a_succeeded_generation_is_captured_once": "update public.generations set credit_cost = 2 where id = $2",
     "no_other_generation_is_captured": (
-        "insert into public.credit_usage (user_id, kind, amount, balance_after, generation_id) values ($1, 'capture', 0, 0, $3)"
+        "insert into public.credit_usage (user_id, kind, amount, balance_after, generation_id)"
+        " values ($1, 'capture', 0, 0, $3)"
     ),
     "one_notification_per_ending": (
         "insert into public.notifications (user_id, type, title_key, message_key, source_id, source_event)"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -30,7 +31,7 @@ async def test_fifty_identical_submissions_at_once_make_one_generation_and_one_h
 
 
 async def test_twenty_different_submissions_with_three_credits_make_exactly_three(accounts: Accounts) -> None:
-    user = await accounts.user(plan=PRO, credits=3)
+    user = await accounts.user(plan=PRO, balance=3)
     path = await accounts.photo(user)
     rows = await asyncio.gather(*(accounts.submit(user, path, parameters={"age": 10 + n}) for n in range(20)))
     assert Counter(row["outcome"] for row in rows) == {"queued": 3, "insufficient_credits": 17}
@@ -50,7 +51,7 @@ async def test_a_hit_in_the_cache_answers_the_earlier_result_and_charges_nothing
 
 
 async def test_a_cached_result_is_answered_even_without_credits(accounts: Accounts) -> None:
-    user = await accounts.user(credits=1)
+    user = await accounts.user(balance=1)
     path = await accounts.photo(user)
     await accounts.succeeded(user, path=path)
     assert (await accounts.submit(user, path))["outcome"] == "cached"
@@ -98,7 +99,7 @@ async def test_equal_requests_of_two_users_never_meet(accounts: Accounts) -> Non
 
 async def test_a_pro_hairstyle_needs_a_paid_plan(accounts: Accounts) -> None:
     free, pro = await accounts.user(), await accounts.user(plan=PRO)
-    request = {"tool": "hairstyle", "parameters": {"style": "female-short-3"}}
+    request: dict[str, Any] = {"tool": "hairstyle", "parameters": {"style": "female-short-3"}}
     assert (await accounts.submit(free, **request))["outcome"] == "plan_required"
     assert (await accounts.submit(pro, **request))["outcome"] == "queued"
 
@@ -138,8 +139,9 @@ async def test_yesterdays_captures_do_not_count_today(accounts: Accounts) -> Non
     user = await accounts.user()
     await accounts.database.execute(
         "insert into public.credit_usage (user_id, kind, amount, balance_after, generation_id, created_at)"
-        " select $1, 'capture', -1, 9, gen_random_uuid(), date_trunc('day', now() at time zone 'utc') at time zone 'utc'"
-        " - interval '1 second' from generate_series(1, 5)",
+        " select $1, 'capture', -1, 9, gen_random_uuid(),"
+        " date_trunc('day', now() at time zone 'utc') at time zone 'utc' - interval '1 second'"
+        " from generate_series(1, 5)",
         user,
     )
     await accounts.database.execute("update public.users set credits = credits - 5 where id = $1", user)
@@ -155,17 +157,17 @@ async def test_yesterdays_captures_do_not_count_today(accounts: Accounts) -> Non
     ],
 )
 async def test_a_photo_that_cannot_be_used_is_refused_by_name(
-    accounts: Accounts, photo: dict[str, object], outcome: str
+    accounts: Accounts, photo: dict[str, Any], outcome: str
 ) -> None:
     user = await accounts.user()
-    path = await accounts.photo(user, **photo)  # type: ignore[arg-type]
+    path = await accounts.photo(user, **photo)
     before = await accounts.contents()
     assert (await accounts.submit(user, path))["outcome"] == outcome
     assert await accounts.contents() == before
 
 
 async def test_refusals_write_nothing(accounts: Accounts) -> None:
-    user, other = await accounts.user(credits=0), await accounts.user()
+    user, other = await accounts.user(balance=0), await accounts.user()
     path, foreign = await accounts.photo(user), await accounts.photo(other)
     before = await accounts.contents()
     outcomes = [
