@@ -1,0 +1,1 @@
+"""`make demo`: Sparky's main job, end to end, as a real client sees it."""
