@@ -6,7 +6,7 @@ Each field is an environment variable of the same name in capitals; `.env` in th
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     worker_backoff_max_seconds: Seconds = Field(120, description="Longest wait between two tries.")
     worker_sweep_seconds: Seconds = Field(1, description="How often due work is put back into the queue.")
     worker_sweep_page: Count = Field(500, description="Rows one sweep looks at, at most.")
+    worker_crash_point: str | None = Field(
+        None, description="Crash tests only: the instant of an attempt at which the worker kills itself."
+    )
 
     # Upkeep
     queued_max_age_seconds: Seconds = Field(3600, description="A request queued for longer expires and costs nothing.")
@@ -95,6 +98,13 @@ class Settings(BaseSettings):
     # Logs
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_json: bool = Field(True, description="One JSON object a line; false for people.")
+
+    @field_validator("intake_cors_origins", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(origin.strip().rstrip("/") for origin in value.split(",") if origin.strip())
 
     @property
     def public_url(self) -> str:

@@ -55,9 +55,9 @@ async def run_journey(backend: Backend, steps: Steps, portrait: bytes, folder: P
     async with steps.step("submit", "Submit: Chic Bob in pink") as step:
         submitted = await _post(backend, "/v1/process-image", request, 202)
         step.note = submitted["status"]
-    generation = await _result(
-        backend, listener, steps, submitted["id"], "result", "Wait for Realtime to tell the result"
-    )
+    async with steps.step("result", "Wait for Realtime to tell the result") as step:
+        step.note = await listener.ended(submitted["id"], RESULT_SECONDS)
+    generation = await _succeeded(backend, submitted["id"])
     async with steps.step("download", "Download the picture"):
         picture = (await backend.intake.get(generation["imageUrl"])).raise_for_status()
     after = folder / f"after.{picture.headers['content-type'].partition('/')[2]}"

@@ -42,7 +42,7 @@ class Steps:
                     await progress
         elapsed_ms = (time.perf_counter() - started) * 1000
         self.done.append({"name": name, "ms": round(elapsed_ms, 1)})
-        click.echo(f"  {click.style('✓', fg='green')} {title:<42}{elapsed_ms:>8.0f} ms   {step.note}".rstrip())
+        click.echo(f"  {click.style('✓', fg='green')} {title:<52}{elapsed_ms:>8.0f} ms   {step.note}".rstrip())
 
 
 async def _progress(title: str, started: float) -> None:
@@ -50,8 +50,8 @@ async def _progress(title: str, started: float) -> None:
     try:
         while True:
             seconds = time.perf_counter() - started
-            click.echo(f"\r  {FRAMES[frame % len(FRAMES)]} {title:<42}{seconds:>6.1f} s", nl=False)
+            click.echo(f"\r  {FRAMES[frame % len(FRAMES)]} {title:<52}{seconds:>6.1f} s", nl=False)
             frame += 1
             await asyncio.sleep(TICK_SECONDS)
     finally:
-        click.echo("\r" + " " * 60 + "\r", nl=False)
+        click.echo("\r" + " " * 72 + "\r", nl=False)

@@ -56,13 +56,19 @@ class _Person:
 
 def _person(seed: int) -> _Person:
     if seed == 0:  # the one the demo shows
-        picks = (_SKINS[1], _HAIRS[1], _EYES[1], _SHIRTS[0], _BACKGROUNDS[1], _STYLES[0])
+        places: tuple[int, ...] = (1, 1, 1, 0, 1, 0)
     else:
         rng = random.Random(seed)  # noqa: S311 - looks, not secrets
-        picks = tuple(rng.choice(c) for c in (_SKINS, _HAIRS, _EYES, _SHIRTS, _BACKGROUNDS, _STYLES))  # type: ignore[assignment, arg-type]
-    skin, hair, eyes, shirt, (top, bottom), style = picks
+        places = tuple(map(rng.randrange, map(len, (_SKINS, _HAIRS, _EYES, _SHIRTS, _BACKGROUNDS, _STYLES))))
+    skin, hair, eyes, shirt, background, style = places
+    top, bottom = _BACKGROUNDS[background]
     return _Person(
-        from_hex(skin), from_hex(hair), from_hex(eyes), from_hex(shirt), (from_hex(top), from_hex(bottom)), style
+        skin=from_hex(_SKINS[skin]),
+        hair=from_hex(_HAIRS[hair]),
+        eyes=from_hex(_EYES[eyes]),
+        shirt=from_hex(_SHIRTS[shirt]),
+        background=(from_hex(top), from_hex(bottom)),
+        style=_STYLES[style],
     )
 
 

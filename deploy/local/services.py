@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 STOPS: dict[str, tuple[tuple[signal.Signals, float], ...]] = {
     "supabase": ((signal.SIGTERM, 3.0),),
     "gemini": ((signal.SIGTERM, 3.0),),
-    "intake": ((signal.SIGTERM, 5.0),),
+    "intake": ((signal.SIGTERM, 12.0),),
     "worker": ((signal.SIGTERM, 25.0),),
 }
 # With a real Supabase, these have to be set as well.

@@ -1,0 +1,186 @@
+"""A Realtime of our own on a throwaway PostgreSQL, and genuine clients for it."""
+
+import asyncio
+import socket
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import uvicorn
+from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
+from starlette.applications import Starlette
+
+from deploy.local.base import apply_base
+from deploy.local.postgres import Postgres
+from deploy.local.supabase.context import open_context
+from deploy.local.supabase.keys import Keys
+from deploy.local.supabase.realtime import Realtime
+
+SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
+WAIT_SECONDS = 20.0
+
+
+@dataclass
+class Site:
+    """What a test needs of the running stand-in. `owner` is a connection that may do anything."""
+
+    url: str
+    keys: Keys
+    postgres: Postgres
+    owner: "asyncpg.Pool[asyncpg.Record]"
+
+    def token(self, user: uuid.UUID, *, seconds: float = 3600, role: str = "authenticated") -> str:
+        return self.keys.sign({"sub": str(user), "role": role, "aud": "authenticated", "exp": time.time() + seconds})
+
+    @property
+    def socket_url(self) -> str:
+        return self.url.replace("http", "ws") + "/realtime/v1"
+
+
+@dataclass
+class Inbox:
+    """Messages of one kind, in the order of arrival."""
+
+    queue: "asyncio.Queue[Any]"
+
+    @classmethod
+    def make(cls) -> "Inbox":
+        return cls(asyncio.Queue())
+
+    def put(self, message: Any) -> None:
+        self.queue.put_nowait(message)
+
+    async def next(self) -> Any:
+        return await asyncio.wait_for(self.queue.get(), WAIT_SECONDS)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.queue.empty()
+
+
+@dataclass
+class Listening:
+    """A channel of the genuine client, joined, with what it received."""
+
+    channel: AsyncRealtimeChannel
+    states: Inbox
+    system: Inbox
+    changes: Inbox
+    broadcasts: Inbox
+
+
+class Client:
+    """supabase-py's own Realtime client for one user."""
+
+    def __init__(self, site: Site, token: str | None) -> None:
+        self.site = site
+        self.realtime = AsyncRealtimeClient(site.socket_url, site.keys.publishable_key)
+        self.token = token
+
+    async def listen(
+        self, topic: str, *bindings: dict[str, Any], private: bool = False, broadcast: dict[str, bool] | None = None
+    ) -> Listening:
+        """Join; return when joined and, with bindings, when changes are delivered."""
+        if self.token is not None:
+            await self.realtime.set_auth(self.token)
+        listening = self.prepare(topic, *bindings, private=private, broadcast=broadcast)
+        await listening.channel.subscribe(lambda state, error: listening.states.put((state, error)))
+        state, error = await listening.states.next()
+        assert state == RealtimeSubscribeStates.SUBSCRIBED, error
+        if bindings:
+            assert (await listening.system.next()).message == "Subscribed to PostgreSQL"
+        return listening
+
+    def prepare(
+        self, topic: str, *bindings: dict[str, Any], private: bool = False, broadcast: dict[str, bool] | None = None
+    ) -> Listening:
+        """A channel with its listeners, not joined."""
+        options = broadcast or {"ack": False, "self": False}
+        params: Any = {
+            "config": {"broadcast": options, "presence": {"key": "", "enabled": False}, "private": private}
+        }
+        channel = self.realtime.channel(topic, params)
+        listening = Listening(channel, Inbox.make(), Inbox.make(), Inbox.make(), Inbox.make())
+        for binding in bindings:
+            arguments = {"event": "*", "schema": "public"} | binding
+            channel.on_postgres_changes(arguments.pop("event"), listening.changes.put, **arguments)
+        channel.on_broadcast("*", listening.broadcasts.put)
+        channel.on_system(listening.system.put)
+        return listening
+
+
+@asynccontextmanager
+async def serve(context: Any) -> AsyncIterator[str]:
+    """The routes of Realtime on a free port."""
+    realtime = Realtime(context)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    config = uvicorn.Config(Starlette(routes=realtime.routes()), log_config=None, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    async with realtime:
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            realtime.disconnect()
+            server.should_exit = True
+            await serving
+
+
+@pytest.fixture(scope="session")
+async def site() -> AsyncIterator[Site]:
+    with tempfile.TemporaryDirectory() as folder:
+        postgres = Postgres(Path(folder), "secret", durable=False)
+        await postgres.start()
+        try:
+            await apply_base(postgres.dsn())
+            keys = Keys.generate()
+            async with asyncpg.create_pool(postgres.dsn(), min_size=0, max_size=4) as owner:
+                await owner.execute("alter role authenticator login password 'secret'")
+                for role in ("supabase_auth_admin", "supabase_storage_admin"):
+                    await owner.execute(f"alter role {role} login password 'secret'")
+                await owner.execute(SCHEMA)
+                # Only what is flushed is decoded: an asynchronous commit would be heard of some 200 ms later.
+                await owner.execute("alter database postgres set synchronous_commit = on")
+                await owner.expire_connections()
+                folders = Path(folder)
+                async with (
+                    open_context(postgres.dsn(), keys, folders / "s", folders / "o", "http://localhost") as context,
+                    serve(context) as url,
+                ):
+                    yield Site(url, keys, postgres, owner)
+        finally:
+            await postgres.stop()
+            postgres.destroy()
+
+
+@pytest.fixture
+async def user() -> uuid.UUID:
+    return uuid.uuid4()
+
+
+@pytest.fixture
+async def other() -> uuid.UUID:
+    return uuid.uuid4()
+
+
+@pytest.fixture
+async def clients(site: Site) -> AsyncIterator[Any]:
+    """Makes clients, and closes them after the test: `clients(user)`, `clients(token=…)`, `clients()` for nobody."""
+    made: list[Client] = []
+
+    def make(user: uuid.UUID | None = None, *, token: str | None = None) -> Client:
+        made.append(Client(site, token or (site.token(user) if user else None)))
+        return made[-1]
+
+    yield make
+    for client in made:
+        await client.realtime.close()

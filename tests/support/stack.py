@@ -1,0 +1,28 @@
+"""The embedded stack for tests: one for each test process, in a folder of its own, gone when it stops."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from deploy.local.stack import Stack
+
+
+@asynccontextmanager
+async def temporary_stack(*services: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Stack]:
+    """Run these services and what they need, on free ports; all of them when none is named.
+
+    In a conftest, with `scope="session"`, this makes one stack for each xdist worker:
+
+        @pytest.fixture(scope="session")
+        async def stack() -> AsyncIterator[Stack]:
+            async with temporary_stack() as stack:
+                yield stack
+    """
+    directory = Path(tempfile.mkdtemp(prefix="sparky-test-"))
+    try:
+        async with Stack(directory, services, environment=environment, durable=False) as stack:
+            yield stack
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

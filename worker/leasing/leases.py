@@ -1,0 +1,122 @@
+"""The Redis side of leasing: claim, renew and finish, each one script and one round trip for any number of jobs."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from arq import ArqRedis
+from arq.constants import abort_jobs_ss
+
+from schemas.queue import LANE_SUFFIXES, WAKE_SUFFIX, lane_keys
+from schemas.scripts import Argument, Script
+
+# Turns of the lanes while all of them have due work: paid four times, free once, so that free users still move.
+LANE_TURNS: Final = {"paid": 4, "free": 1}
+
+_CYCLE: Final = tuple(index for index, lane in enumerate(LANE_SUFFIXES, start=1) for _ in range(LANE_TURNS[lane]))
+_CLAIM: Final = Script("worker.leasing", "claim")
+_RENEW: Final = Script("worker.leasing", "renew")
+_FINISH: Final = Script("worker.leasing", "finish")
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job that this worker holds until its lease ends. `token` is unique to this claim and fences it."""
+
+    key: bytes
+    lane: int
+    token: str
+    tries: int
+    score: int
+    payload: bytes
+    aborted: bool
+
+    @property
+    def job_id(self) -> str:
+        """The id as arq's callers know it; rubbish bytes are escaped."""
+        return self.key.decode(errors="backslashreplace")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one claim brought. `next_due` is in seconds, None when nothing waits; `queued` counts running jobs too."""
+
+    jobs: list[Claimed]
+    dropped: list[bytes]
+    next_due: float | None
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Tokens of jobs that could not be renewed: `lost` to another worker, or `gone` from Redis."""
+
+    lost: set[str]
+    gone: set[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How a claimed job ended: done, or (`again_ms` set) to be run again after that time."""
+
+    job: Claimed
+    again_ms: int | None = None
+    counts_try: bool = True
+    result: bytes | None = None
+    result_ms: int = 0
+    blocked_ms: int = 0
+    committed: asyncio.Event | None = None
+
+
+class Leases:
+    """Calls raise `redis.RedisError` or `OSError` when Redis is away; a claim whose answer is lost costs one lease."""
+
+    def __init__(self, redis: ArqRedis, queue_name: str, worker_id: str, lease_seconds: float) -> None:
+        self._redis = redis
+        self._wake = queue_name + WAKE_SUFFIX
+        self._lanes = lane_keys(queue_name)
+        self._worker_id = worker_id
+        self._lease_ms = int(lease_seconds * 1000)
+        self._serial = 0
+        self._turn = 0
+
+    async def claim(self, slots: int) -> Claim:
+        """Take up to `slots` due jobs."""
+        serial = self._serial
+        self._serial += slots  # before the call: a token is never used twice, whatever becomes of the answer
+        wait, queued, dropped, taken = await _CLAIM(
+            self._redis,
+            [self._wake, abort_jobs_ss, *self._lanes],
+            [slots, self._lease_ms, self._worker_id, serial, self._turn, *_CYCLE],
+        )
+        self._turn = (self._turn + len(taken)) % len(_CYCLE)
+        jobs = [
+            Claimed(key, lane, token.decode(), tries, int(float(score)), payload, bool(aborted))
+            for key, lane, token, tries, score, payload, aborted in taken
+        ]
+        return Claim(jobs, dropped, None if wait < 0 else wait / 1000, queued)
+
+    async def renew(self, jobs: Iterable[Claimed], *, retake: bool = False) -> Renewal:
+        """Extend the leases; with `retake` also those that nobody holds any more."""
+        arguments: list[Argument] = [self._lease_ms, int(retake)]
+        for job in jobs:
+            arguments += [job.key, job.lane, job.token]
+        lost, gone = await _RENEW(self._redis, self._lanes, arguments)
+        return Renewal({token.decode() for token in lost}, {token.decode() for token in gone})
+
+    async def finish(self, finishes: Sequence[Finish]) -> set[str]:
+        """End jobs; answers the tokens that were no longer valid, whose jobs were left as they are."""
+        arguments: list[Argument] = []
+        for finish in finishes:
+            job = finish.job
+            again = -1 if finish.again_ms is None else finish.again_ms
+            arguments += [job.key, job.lane, job.token, job.payload, again, int(not finish.counts_try)]
+            arguments += [finish.result or b"", finish.result_ms, finish.blocked_ms]
+        stale = await _FINISH(self._redis, [self._wake, abort_jobs_ss, *self._lanes], arguments)
+        return {token.decode() for token in stale}
+
+    async def wait_for_work(self, seconds: float) -> None:
+        """Block until an enqueue wakes this worker, at most `seconds`."""
+        timeout = max(seconds, 0.001)  # 0 would wait for ever
+        await self._redis.execute_command("BLPOP", self._wake, timeout)  # type: ignore[no-untyped-call]
