@@ -23,7 +23,8 @@ def main() -> None:
 @main.command()
 @click.argument("services", nargs=-1)
 @DIRECTORY
-def up(services: tuple[str, ...], directory: Path) -> None:
+@click.option("--free-ports", is_flag=True, help="Listen on any free ports, beside another stack.")
+def up(services: tuple[str, ...], directory: Path, free_ports: bool) -> None:
     """Run the embedded stack in the foreground: all of it, or SERVICES and what they need.
 
     SERVICES are postgres, valkey, supabase, gemini, intake and worker. With GEMINI_API_KEY set the real Gemini is
@@ -31,7 +32,7 @@ def up(services: tuple[str, ...], directory: Path) -> None:
     """
     from deploy.local.up import run_up  # noqa: PLC0415
 
-    raise SystemExit(run_up(services, directory, REPOSITORY / ".env"))
+    raise SystemExit(run_up(services, directory, REPOSITORY / ".env", free_ports=free_ports))
 
 
 @main.command()

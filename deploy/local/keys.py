@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deploy.local.supabase.keys import Keys as ProjectKeys
 
@@ -17,6 +17,10 @@ PLATFORM_ROLES = (
     "supabase_realtime_admin",
 )
 OWN_ROLES = ("postgres", "sparky_intake", "sparky_worker")
+
+
+class KeysUnreadable(ValueError):  # noqa: N818 - it is what is wrong
+    """The keys file is damaged. The data it opened stays where it is."""
 
 
 class StackKeys(BaseModel):
@@ -33,14 +37,18 @@ class StackKeys(BaseModel):
     def __repr__(self) -> str:
         return f"StackKeys(stack_id={self.stack_id!r}, …)"
 
+    __str__ = __repr__
+
 
 def load_keys(file: Path) -> StackKeys:
     """The keys in `file`; made and written there first when there is none.
 
-    Raises pydantic's `ValidationError` for a file that holds something else.
+    Raises `KeysUnreadable` for a file that holds something else.
     """
     try:
         return StackKeys.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise KeysUnreadable(f"{file} does not hold a stack's keys; remove it to begin with fresh data") from error
     except FileNotFoundError:
         keys = _new_keys()
     write_private(file, keys.model_dump())

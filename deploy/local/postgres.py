@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from deploy.local.account import private_place, unprivileged_account
 from deploy.local.installation import Installation, installation_in_wheel, reachable_by
-from deploy.local.processes import Child, free_port, spawn, until
+from deploy.local.processes import Child, ProcessFailed, free_port, spawn, until
 
 SUPERUSER = "supabase_admin"
 DATABASE = "postgres"
@@ -150,7 +150,7 @@ class Postgres:
         child = spawn("initdb", argv, env=_environment(), log=self._log, account=self._account)
         try:
             if await child.finished(START_SECONDS) != 0:
-                raise RuntimeError(f"initdb failed\n{child.log_tail()}")
+                raise ProcessFailed(f"initdb failed\n{child.log_tail()}")
             fresh.rename(self._data)
         finally:
             await child.stop()

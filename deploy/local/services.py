@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 # How long each may take to end by itself. The worker hands back what it cannot finish in its grace period.
 STOPS: dict[str, tuple[tuple[signal.Signals, float], ...]] = {
-    "supabase": ((signal.SIGTERM, 3.0),),
+    "supabase": ((signal.SIGTERM, 5.0),),
     "gemini": ((signal.SIGTERM, 3.0),),
     "intake": ((signal.SIGTERM, 12.0),),
     "worker": ((signal.SIGTERM, 25.0),),

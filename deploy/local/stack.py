@@ -32,7 +32,6 @@ HEALTHY_SECONDS = 60.0
 WATCH_SECONDS = 0.2
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 HEALTH_PATHS = {"supabase": "/health", "gemini": "/health", "intake": "/readyz"}
-LATEST_HEARTBEAT = "select coalesce(max(alive_until), '-infinity') from sparky.workers"
 
 
 class StackBusy(RuntimeError):  # noqa: N818 - it is what is wrong
@@ -86,7 +85,8 @@ class Stack(Addresses):
                 self.postgres = self._new_postgres()
             async with asyncio.TaskGroup() as group:
                 await self._start_in_order(group)
-            write_private(self.directory / "stack.json", {"pid": os.getpid(), **self.described()})
+            pids = {child.name: child.pid for child in (*self._servers(), *self._children.values())}
+            write_private(self.directory / "stack.json", {"pid": os.getpid(), "pids": pids, **self.described()})
         except BaseException as error:
             await self.stop()
             if isinstance(error, BaseExceptionGroup):
@@ -100,7 +100,7 @@ class Stack(Addresses):
         label = label or service
         if label in self._children and self._children[label].running:
             raise ValueError(f"{label} runs already")
-        heartbeat = await self._latest_heartbeat() if service == "worker" else None
+        known = await self._known_workers() if service == "worker" else set()
         child = spawn(
             label,
             COMMANDS[service],
@@ -112,8 +112,8 @@ class Stack(Addresses):
         self._children[label] = child
         if service == "worker":
 
-            async def beats() -> bool:
-                return await self._latest_heartbeat() != heartbeat
+            async def beats() -> bool:  # seen in our own Postgres only
+                return self.postgres is None or not known.issuperset(await self._known_workers())
 
             await child.until_ready(beats, HEALTHY_SECONDS)
         else:
@@ -184,10 +184,13 @@ class Stack(Addresses):
     def _servers(self) -> list[Child]:
         return [server.child for server in (self.postgres, self.valkey) if server is not None and server.started]
 
-    async def _latest_heartbeat(self) -> object:
+    async def _known_workers(self) -> set[str]:
+        """Names of the workers that have ever said they are alive."""
+        if self.postgres is None:
+            return set()
         connection = await asyncpg.connect(self.database_url(SUPERUSER), timeout=10, command_timeout=10)
         try:
-            return await connection.fetchval(LATEST_HEARTBEAT)
+            return {row["id"] for row in await connection.fetch("select id from sparky.workers")}
         finally:
             await connection.close()
 

@@ -13,15 +13,24 @@ import asyncpg
 import click
 from dotenv import dotenv_values
 
+from deploy.local.keys import KeysUnreadable
 from deploy.local.migrate import MigrationFailed
 from deploy.local.processes import Child, ProcessFailed
-from deploy.local.services import USUAL_PORTS, NotConfigured
+from deploy.local.services import FREE_PORTS, USUAL_PORTS, NotConfigured
 from deploy.local.stack import Stack, StackBusy
 
-EXPECTED = (NotConfigured, StackBusy, ProcessFailed, MigrationFailed, asyncpg.PostgresError, OSError, RuntimeError)
+EXPECTED = (
+    NotConfigured,
+    StackBusy,
+    KeysUnreadable,
+    ProcessFailed,
+    MigrationFailed,
+    asyncpg.PostgresError,
+    OSError,
+)
 
 
-def run_up(services: Sequence[str], directory: Path, env_file: Path) -> int:
+def run_up(services: Sequence[str], directory: Path, env_file: Path, *, free_ports: bool) -> int:
     """Run until Ctrl-C or SIGTERM: 0. A service that fails, or ends by itself, ends all: 1."""
     environment = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
     environment |= os.environ
@@ -31,7 +40,9 @@ def run_up(services: Sequence[str], directory: Path, env_file: Path) -> int:
         click.echo(f"{time.monotonic() - started:6.2f} s  {line}")
 
     try:
-        stack = Stack(directory, services, ports=USUAL_PORTS, environment=environment, report=report)
+        stack = Stack(
+            directory, services, ports=FREE_PORTS if free_ports else USUAL_PORTS, environment=environment, report=report
+        )
         return asyncio.run(_foreground(stack))
     except EXPECTED as error:
         click.echo(f"sparky up: {error}", err=True)

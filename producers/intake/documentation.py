@@ -47,10 +47,12 @@ PAGING = [
         "schema": {"type": "string", "format": "uuid"},
     },
 ]
-ACCEPTED = {
+_PREFERENCE = {"Preference-Applied": _header("The wait that was granted, if one was asked for.")}
+DONE: dict[str, Any] = {"headers": _PREFERENCE}
+ACCEPTED: dict[str, Any] = {
     "model": GenerationBody,
     "description": "Queued, or an equal request is already running.",
-    "headers": {"Location": _header("Where to ask for the generation.")},
+    "headers": {"Location": _header("Where to ask for the generation."), **_PREFERENCE},
 }
 _HEADERS = {
     401: {"WWW-Authenticate": _header("RFC 6750.")},

@@ -81,7 +81,7 @@ def add_routes(app: FastAPI) -> None:
         add(
             "POST", path, endpoint, GenerationBody, *_SUBMISSION,
             response_description="The result: cached, or finished while waiting.",
-            responses={202: doc.ACCEPTED},
+            responses={200: doc.DONE, 202: doc.ACCEPTED},
             openapi_extra={"security": doc.SECURITY, "parameters": [doc.PREFER], "requestBody": request_body},
         )  # fmt: skip
     one = {"security": doc.SECURITY, "parameters": [doc.GENERATION_ID]}

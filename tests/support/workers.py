@@ -27,7 +27,7 @@ def make_worker(
         handle_signals=False,
         job_serializer=serialize,
         job_deserializer=deserialize,
-        **{"keep_result": 0, **options},
+        **{"keep_result": 0, "poll_delay": 0.05, **options},
     )
 
 

@@ -27,7 +27,6 @@ from worker.outage import REDIS_AWAY, Outage
 
 CLAIM_BATCH: Final = 64  # so that one worker does not take what others would start sooner
 STARTS_PER_TURN: Final = 8  # so that a large claim does not hold up the event loop
-LONGEST_WAIT: Final = 0.5  # seconds between two looks at the queue; wake-ups are lost with Redis
 STOP_SECONDS: Final = 6.0  # for cancelled jobs to hand themselves back, and once more for the last commits
 
 log = structlog.get_logger()
@@ -38,7 +37,8 @@ class LeasedWorker(Worker):
 
     Guarantees: a job is lost by no crash; it runs again within one lease of its worker's death; a worker that lost
     a lease changes nothing in the queue any more; Redis being away is waited out. `job_completion_wait` is the grace
-    period after SIGTERM; what still runs then is cancelled and due at once, without counting a try.
+    period after SIGTERM; what still runs then is cancelled and due at once, without counting a try. `poll_delay` is the
+    longest wait between two looks at the queue, a net under the wake-ups. `queue_read_limit` means nothing here.
     `ctx["worker_id"]` names this run.
     """
 
@@ -110,7 +110,7 @@ class LeasedWorker(Worker):
                 if self.burst and claim.queued == 0:
                     return None
                 if claim.next_due is None or claim.next_due > 0:
-                    await self._leases.wait_for_work(min(claim.next_due or LONGEST_WAIT, LONGEST_WAIT))
+                    await self._leases.wait_for_work(min(claim.next_due or self.poll_delay_s, self.poll_delay_s))
             except REDIS_AWAY as error:
                 outage.failed(error)
                 await outage.pause()
@@ -174,7 +174,7 @@ class LeasedWorker(Worker):
             except REDIS_AWAY as error:
                 outage.failed(error)
                 await outage.pause()
-            await asyncio.sleep(min(self.poll_delay_s, LONGEST_WAIT))
+            await asyncio.sleep(self.poll_delay_s)
 
     async def _cancel_aborted_jobs(self) -> None:
         """Cancel what producers asked to abort. A request for a job that is not there is forgotten after a minute."""

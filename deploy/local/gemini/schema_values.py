@@ -4,6 +4,7 @@ Reads Gemini's Schema (upper-case types, camelCase or snake_case keys) and JSON 
 types). `pattern` is not honoured.
 """
 
+import math
 import random
 import re
 from typing import Any
@@ -99,30 +100,22 @@ class _Maker:
         items = schema.get("items") or {}
         return [*fixed, *(self.value(items, name, depth + 1) for _ in range(count - len(fixed)))]
 
-    def _bounds(self, schema: Json, name: str, step: float) -> tuple[float, float]:
-        low, high = schema.get("minimum"), schema.get("maximum")
-        over, under = pick(schema, "exclusiveMinimum"), pick(schema, "exclusiveMaximum")
-        low = over + step if over is not None and (low is None or over >= low) else low
-        high = under - step if under is not None and (high is None or under <= high) else high
-        usual = (22.0, 58.0) if re.search(r"age$", name, re.IGNORECASE) else (55.0, 95.0)
-        bottom = usual[0] if low is None else max(float(low), min(usual[0], usual[0] if high is None else float(high)))
-        if high is not None and bottom > high:
-            bottom = float(low) if low is not None else float(high) - 1
-        top = max(bottom, usual[1]) if high is None else min(float(high), max(usual[1], bottom))
-        return bottom, max(bottom, top)
-
     def _integer(self, schema: Json, name: str) -> int:
-        multiple = int(pick(schema, "multipleOf") or 1)
-        low, high = self._bounds(schema, name, 1)
-        lowest = -(-int(-(-low // 1)) // multiple)
-        return self._rng.randint(lowest, max(lowest, int(high // multiple))) * multiple
+        if multiple := int(pick(schema, "multipleOf") or 0):
+            return self._multiple(schema, multiple) * multiple
+        low, high = _bounds(schema, name, 1)
+        return self._rng.randint(math.ceil(low), max(math.ceil(low), math.floor(high)))
 
     def _number(self, schema: Json, name: str) -> float:
         if multiple := float(pick(schema, "multipleOf") or 0):
-            low, high = self._bounds(schema, name, multiple)
-            return self._rng.randint(-int(-low // multiple), int(high // multiple)) * multiple
-        low, high = self._bounds(schema, name, 1e-6)
+            return self._multiple(schema, multiple) * multiple
+        low, high = _bounds(schema, name, 1e-6)
         return min(high, max(low, round(self._rng.uniform(low, high), 1)))
+
+    def _multiple(self, schema: Json, step: float) -> int:
+        low, high = _limits(schema, step)
+        lowest = math.ceil((low if low is not None else 0 if high is None else high - 10 * step) / step)
+        return self._rng.randint(lowest, lowest + 10 if high is None else math.floor(high / step))
 
     def _text(self, schema: Json, name: str) -> str:
         if (form := schema.get("format")) in _FORMATS:
@@ -132,6 +125,32 @@ class _Maker:
         shortest, longest = int(pick(schema, "minLength") or 0), pick(schema, "maxLength")
         text = text.ljust(shortest, ".")
         return text if longest is None else text[: int(longest)]
+
+
+def _limits(schema: Json, step: float) -> tuple[float | None, float | None]:
+    """The least and the greatest value allowed; next to an exclusive bound by `step`."""
+    lows = [schema.get("minimum"), _moved(pick(schema, "exclusiveMinimum"), step)]
+    highs = [schema.get("maximum"), _moved(pick(schema, "exclusiveMaximum"), -step)]
+    return (
+        max((float(low) for low in lows if low is not None), default=None),
+        min((float(high) for high in highs if high is not None), default=None),
+    )
+
+
+def _moved(bound: float | None, by: float) -> float | None:
+    return None if bound is None else bound + by
+
+
+def _bounds(schema: Json, name: str, step: float) -> tuple[float, float]:
+    """A range of plausible values inside the limits: of adults for an age, of good scores for the rest."""
+    usual = (22.0, 58.0) if name.lower().endswith("age") else (55.0, 95.0)
+    low, high = _limits(schema, step)
+    bottom = usual[0] if low is None else max(low, usual[0])
+    top = usual[1] if high is None else min(high, usual[1])
+    if bottom > top:  # the limits leave nothing of what is usual
+        bottom = low if low is not None else top - 1
+        top = high if high is not None else bottom + 1
+    return bottom, top
 
 
 def _kind(schema: Json) -> str:

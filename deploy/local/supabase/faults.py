@@ -10,6 +10,7 @@ connection is reset, nothing was done), `lost` (done, but the connection is rese
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,10 +41,6 @@ class Fault(BaseModel):
     delay: float = Field(3600, ge=0)
 
 
-class _Disturbed(Exception):  # noqa: N818 - ends a request on purpose
-    pass
-
-
 @dataclass
 class Faults:
     """Orders not yet carried out, oldest first."""
@@ -61,7 +58,7 @@ class Faults:
 
 
 class FaultMiddleware:
-    """Outermost, so that it holds the server's own `send`."""
+    """Outermost, so that it holds the server's own `receive`."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self._app = app
@@ -85,19 +82,20 @@ class FaultMiddleware:
             await asyncio.sleep(order.delay)
             await self._app(scope, receive, send)
         elif order.kind == "hang":
-            await asyncio.wait({asyncio.ensure_future(_disconnected(receive))}, timeout=order.delay)
-            _reset(send)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(_disconnected(receive), order.delay)
+            await _reset(receive)
         elif order.kind == "reset":
-            _reset(send)
+            await _reset(receive)
         else:
-            await self._run_and_reset(scope, receive, send)
+            await self._run_and_reset(scope, receive)
 
-    async def _run_and_reset(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run_and_reset(self, scope: Scope, receive: Receive) -> None:
         async def drop(_: Message) -> None:
             """The answer goes nowhere."""
 
         await self._app(scope, receive, drop)
-        _reset(send)
+        await _reset(receive)
 
 
 def operation_of(method: str, path: str) -> str:
@@ -143,11 +141,13 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _reset(send: Send) -> None:
-    """Ends the connection with a TCP reset. Uvicorn's `send` is a method of the cycle that holds the transport."""
-    transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
+async def _reset(receive: Receive) -> None:
+    """Ends the connection with a TCP reset. Uvicorn's `receive` is a method of the cycle that holds the transport."""
+    transport: Any = getattr(getattr(receive, "__self__", None), "transport", None)
     if transport is None:
-        raise _Disturbed("the server in use cannot reset a connection")
+        raise RuntimeError("the server in use cannot reset a connection")
     connection = transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
+    if connection is not None and not transport.is_closing():
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    await _disconnected(receive)

@@ -23,7 +23,8 @@ begin
         return;
     end if;
     if g.tries >= p_max_tries then
-        perform sparky.end_without_result(p_id, 'failed', 'attempts_exhausted', null);
+        perform sparky.end_without_result(p_id, 'failed', 'attempts_exhausted',
+            'It did not work after several attempts. You have not been charged.');
         return;
     end if;
 

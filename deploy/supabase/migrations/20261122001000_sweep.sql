@@ -73,7 +73,8 @@ begin
         continue when not found;
         perform from public.generations where id = v_candidate.id and status = 'queued' for update skip locked;
         continue when not found;
-        perform sparky.end_without_result(v_candidate.id, 'failed', 'expired', null);
+        perform sparky.end_without_result(v_candidate.id, 'failed', 'expired',
+            'The request waited for too long. You have not been charged.');
         v_expired := v_expired + 1;
     end loop;
     return v_expired;

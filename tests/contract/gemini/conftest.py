@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -18,6 +19,7 @@ from deploy.local.portrait import jpeg, portrait
 
 PICTURE_MODEL = "gemini-nano-banana-2.1"
 TEXT_MODEL = "gemini-3.8-flash"
+_TLS = ssl.create_default_context()  # never used; making one takes longer than a test
 
 
 class StandIn:
@@ -94,7 +96,7 @@ async def connect(gemini: StandIn, transport: str) -> AsyncIterator[Connect]:
     async with AsyncExitStack() as stack:
 
         def make(*, timeout_ms: int = 20_000, url: str = gemini.url, key: str = "local-key") -> genai.Client:
-            over_httpx2 = httpx2.AsyncClient(follow_redirects=True) if transport == "httpx2" else None
+            over_httpx2 = httpx2.AsyncClient(follow_redirects=True, verify=_TLS) if transport == "httpx2" else None
             client = genai.Client(
                 api_key=key,
                 http_options=types.HttpOptions(
@@ -102,6 +104,8 @@ async def connect(gemini: StandIn, transport: str) -> AsyncIterator[Connect]:
                     timeout=timeout_ms,
                     retry_options=types.HttpRetryOptions(attempts=1),
                     httpx_async_client=over_httpx2,
+                    client_args={"verify": _TLS},
+                    async_client_args={"ssl": _TLS, "verify": _TLS},
                 ),
             )
             stack.push_async_callback(client.aio.aclose)

@@ -263,6 +263,7 @@ async def test_a_canned_picture_is_a_picture_of_the_size_asked_for(
     Image.open(io.BytesIO(picture)).load()
 
 
+@pytest.mark.parametrize("transport", ["aiohttp"])
 async def test_the_loop_stays_free_while_pictures_are_painted(gemini: StandIn, connect: Connect, photo: bytes) -> None:
     large = await asyncio.to_thread(_enlarged, photo)
     painting = asyncio.create_task(edit(connect(), large))

@@ -102,6 +102,7 @@ async def test_a_photo_taken_sideways_comes_back_upright(connect: Connect) -> No
     assert not decoded(picture).getexif()
 
 
+@pytest.mark.parametrize("transport", ["aiohttp"])
 async def test_a_photo_of_12_megapixels_comes_back_whole(connect: Connect) -> None:
     large = jpeg(portrait(600, 800).resize((3000, 4000)))
     (picture,) = pictures(await edit(connect(), large))

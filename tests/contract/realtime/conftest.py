@@ -15,13 +15,12 @@ import asyncpg
 import pytest
 import uvicorn
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
-from starlette.applications import Starlette
 
 from deploy.local.base import apply_base
 from deploy.local.postgres import Postgres
-from deploy.local.supabase.context import open_context
+from deploy.local.supabase.app import build_app
+from deploy.local.supabase.context import Context, open_context
 from deploy.local.supabase.keys import Keys
-from deploy.local.supabase.realtime import Realtime
 
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
 WAIT_SECONDS = 20.0
@@ -103,9 +102,7 @@ class Client:
     ) -> Listening:
         """A channel with its listeners, not joined."""
         options = broadcast or {"ack": False, "self": False}
-        params: Any = {
-            "config": {"broadcast": options, "presence": {"key": "", "enabled": False}, "private": private}
-        }
+        params: Any = {"config": {"broadcast": options, "presence": {"key": "", "enabled": False}, "private": private}}
         channel = self.realtime.channel(topic, params)
         listening = Listening(channel, Inbox.make(), Inbox.make(), Inbox.make(), Inbox.make())
         for binding in bindings:
@@ -117,22 +114,18 @@ class Client:
 
 
 @asynccontextmanager
-async def serve(context: Any) -> AsyncIterator[str]:
-    """The routes of Realtime on a free port."""
-    realtime = Realtime(context)
+async def serve(context: Context) -> AsyncIterator[str]:
+    """The stand-ins' app on a free port."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    config = uvicorn.Config(Starlette(routes=realtime.routes()), log_config=None, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    async with realtime:
-        serving = asyncio.create_task(server.serve([listener]))
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            realtime.disconnect()
-            server.should_exit = True
-            await serving
+    server = uvicorn.Server(uvicorn.Config(build_app(context), log_config=None, timeout_graceful_shutdown=1))
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,7 @@
 import uuid
 from typing import Any
 
-import asyncpg
 import httpx
-import pytest
 from realtime import RealtimeSubscribeStates
 
 from tests.contract.realtime.conftest import Client, Site
@@ -39,14 +37,13 @@ async def test_a_message_sent_in_a_transaction_reaches_its_user_and_nobody_else(
         assert listening.broadcasts.is_empty
 
 
-async def test_a_message_of_a_rolled_back_transaction_is_never_heard(
-    site: Site, clients: Any, user: uuid.UUID
-) -> None:
+async def test_a_message_of_a_rolled_back_transaction_is_never_heard(site: Site, clients: Any, user: uuid.UUID) -> None:
     mine = await clients(user).listen(f"user:{user}", private=True)
-    with pytest.raises(asyncpg.DivisionByZeroError):
-        async with site.owner.acquire() as connection, connection.transaction():
-            await connection.execute(SEND, '{"step": 1}', "generation", f"user:{user}", True)
-            await connection.execute("select 1 / 0")
+    async with site.owner.acquire() as connection:
+        attempt = connection.transaction()
+        await attempt.start()
+        await connection.execute(SEND, '{"step": 1}', "generation", f"user:{user}", True)
+        await attempt.rollback()
     await site.owner.execute(SEND, '{"step": 2}', "generation", f"user:{user}", True)
     assert (await mine.broadcasts.next())["payload"]["step"] == 2
 
@@ -115,7 +112,7 @@ async def test_http_send_reaches_listeners_and_obeys_the_policies(
     async with httpx.AsyncClient(headers={"apikey": site.keys.publishable_key}) as http:
         forbidden = await http.post(f"{url}/user:{user}/events/hello?private=true", json={})
         assert forbidden.status_code == 403
-        batch = [
+        batch: list[dict[str, Any]] = [
             {"topic": f"user:{user}", "event": "spoofed", "payload": {}, "private": True},
             {"topic": "", "event": "nameless", "payload": {}},
         ]
@@ -159,9 +156,7 @@ async def test_a_token_of_somebody_else_ends_a_private_channel(
     assert "permissions" in str(error)
 
 
-async def test_a_thousand_messages_arrive_once_each_and_in_order(
-    site: Site, clients: Any, user: uuid.UUID
-) -> None:
+async def test_a_thousand_messages_arrive_once_each_and_in_order(site: Site, clients: Any, user: uuid.UUID) -> None:
     mine = await clients(user).listen(f"user:{user}", private=True)
     async with site.owner.acquire() as connection:
         for n in range(0, 1000, 50):

@@ -65,9 +65,7 @@ async def test_ungranted_columns_are_left_out_and_a_table_without_select_is_unau
     assert "secret" not in [column["name"] for column in shown["columns"]]
 
 
-async def test_an_update_carries_the_key_of_the_old_row_or_all_of_it(
-    site: Site, clients: Any, user: uuid.UUID
-) -> None:
+async def test_an_update_carries_the_key_of_the_old_row_or_all_of_it(site: Site, clients: Any, user: uuid.UUID) -> None:
     number = await site.owner.fetchval(INSERT_NOTE, user, "before")
     await site.owner.execute("insert into public.full_notes values ($1, $1, 'before')", user)
     feed = await clients(user).listen("feed", {"event": "UPDATE", "table": "notes"}, {"table": "full_notes"})
@@ -89,9 +87,7 @@ async def test_a_deletion_is_announced_by_its_key_only(
     assert (data["type"], data["old_record"]) == ("DELETE", {"id": str(user)})
 
 
-async def test_filters_select_rows_and_each_binding_hears_its_own(
-    site: Site, clients: Any, user: uuid.UUID
-) -> None:
+async def test_filters_select_rows_and_each_binding_hears_its_own(site: Site, clients: Any, user: uuid.UUID) -> None:
     feed = await clients(user).listen(
         "feed",
         {"table": "notes", "filter": f"user_id=eq.{user},score=gte.5,kind=in.(a,b)"},
@@ -128,9 +124,7 @@ async def test_an_open_table_is_heard_without_signing_in(site: Site, clients: An
     assert (await feed.changes.next())["data"]["record"]["label"] == "öffentlich"
 
 
-async def test_a_binding_that_cannot_be_served_is_refused_by_a_system_message(
-    clients: Any, user: uuid.UUID
-) -> None:
+async def test_a_binding_that_cannot_be_served_is_refused_by_a_system_message(clients: Any, user: uuid.UUID) -> None:
     for binding in (
         {"table": "unpublished"},
         {"table": "notes", "filter": "secret=eq.x"},

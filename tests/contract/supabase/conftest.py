@@ -60,12 +60,6 @@ class User:
     email: str
     client: AsyncClient
 
-    @property
-    def token(self) -> str:
-        session = self.client.auth._in_memory_session if hasattr(self.client.auth, "_in_memory_session") else None
-        assert session is not None
-        return str(session.access_token)
-
 
 @asynccontextmanager
 async def served(context: Any) -> AsyncIterator[None]:

@@ -22,6 +22,7 @@ from producers.intake import create_app
 from schemas.database import prepare_connection
 from schemas.settings import Settings
 from tests.support.accounts import Accounts
+from tests.support.stack import temporary_stack
 
 
 @dataclass
@@ -47,13 +48,19 @@ class Intake:
         return await self.call("POST", "/v1/process-image", user, json=body, headers=headers)
 
 
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for what only the intake itself can know."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - nothing tells us
+            await asyncio.sleep(0.01)
+
+
 Running = Callable[..., AbstractAsyncContextManager[Intake]]
 
 
 @pytest.fixture(scope="session")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    directory = tmp_path_factory.mktemp("stack")
-    async with Stack(directory, {"postgres", "valkey", "supabase"}, durable=False) as stack:
+async def stack() -> AsyncIterator[Stack]:
+    async with temporary_stack("postgres", "valkey", "supabase") as stack:
         yield stack
 
 

@@ -36,7 +36,7 @@ async def test_nobody_is_let_in_without_a_token(intake: Intake) -> None:
 
 
 async def test_pages_follow_each_other_and_miss_nothing(intake: Intake, accounts: Accounts) -> None:
-    user = await accounts.user(plan=3, credits=20)
+    user = await accounts.user(plan=3, balance=20)
     made = [str((await accounts.submit(user))["id"]) for _ in range(5)]
     seen: list[str] = []
     before: dict[str, Any] = {}
@@ -51,8 +51,10 @@ async def test_pages_follow_each_other_and_miss_nothing(intake: Intake, accounts
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [({"limit": "0"}, "limit"), ({"limit": "101"}, "limit"), ({"limit": "x"}, "limit"), ({"limit": ""}, "limit")]
-    + [({"limit": "9" * 500}, "limit"), ({"before": "x"}, "before"), ({"before": ""}, "before")],
+    [
+        *(({"limit": limit}, "limit") for limit in ("0", "101", "x", "", "-1", "1.0", "9" * 500)),
+        *(({"before": before}, "before") for before in ("x", "", "0")),
+    ],
 )
 async def test_a_page_that_makes_no_sense_is_refused(
     intake: Intake, accounts: Accounts, query: dict[str, str], field: str

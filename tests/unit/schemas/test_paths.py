@@ -15,7 +15,9 @@ ME = UUID("0b8ef63a-5c1d-4c0e-9a56-1d2f3a4b5c6d")
 OTHER = UUID("9c8ef63a-5c1d-4c0e-9a56-1d2f3a4b5c6d")
 
 
-@pytest.mark.parametrize("name", ["photo.jpg", "2026/11/photo (1).jpg", "a", "...jpg", ".hidden", "a..b", "it's_&$@=;:+,?*!-.png"])
+@pytest.mark.parametrize(
+    "name", ["photo.jpg", "2026/11/photo (1).jpg", "a", "...jpg", ".hidden", "a..b", "it's_&$@=;:+,?*!-.png"]
+)
 def test_what_can_be_uploaded_to_the_own_folder_is_taken(name: str) -> None:
     assert own_object_name(f"{ME}/{name}", ME) == f"{ME}/{name}"
     assert own_object_name(f"user_uploads/{ME}/{name}", ME) == f"{ME}/{name}"
@@ -61,8 +63,8 @@ FORBIDDEN = [
     f"{ME}/a.jpg\n",
     f"{ME}/\x7f",
     f"{ME}/a#b",
-    f"{ME}/．．/{OTHER}/a.jpg",  # noqa: RUF001 - full-width dots
-    f"{ME}／a.jpg",  # noqa: RUF001 - full-width slash
+    f"{ME}/．．/{OTHER}/a.jpg",  # full-width dots
+    f"{ME}／a.jpg",  # a full-width slash
     f"{ME}/‥/a.jpg",  # a two dot leader, which NFKC makes `..`
     f"{ME}/\u2215..\u2215{OTHER}/a.jpg",
     f"{ME}/é.jpg",
@@ -83,8 +85,22 @@ def test_everything_else_is_forbidden(path: str) -> None:
 
 
 PIECES = st.sampled_from(
-    [str(ME), str(OTHER), str(ME).upper(), "user_uploads", "generations", "/", "//", ".", "..", "%2e", "%2F", "%25", "%"]
-    + ["\\", "\x00", " ", "．", "／", "‥", "\u2215", "a", "photo.jpg", "?", "https://"]  # noqa: RUF001
+    [
+        str(ME),
+        str(OTHER),
+        str(ME).upper(),
+        "user_uploads",
+        "generations",
+        "/",
+        "//",
+        ".",
+        "..",
+        "%2e",
+        "%2F",
+        "%25",
+        "%",
+        *("\\", "\x00", " ", "．", "／", "‥", "\u2215", "a", "photo.jpg", "?", "https://"),
+    ]
 )
 
 
@@ -96,7 +112,13 @@ def test_nothing_ever_leads_out_of_the_folder(path: str) -> None:
         name = own_object_name(path, ME)
     except ForbiddenPathError:
         return
-    readings = {name, unquote(name), unquote(unquote(name)), unicodedata.normalize("NFKC", name), name.replace("\\", "/")}
+    readings = {
+        name,
+        unquote(name),
+        unquote(unquote(name)),
+        unicodedata.normalize("NFKC", name),
+        name.replace("\\", "/"),
+    }
     for reading in readings:
         assert reading == posixpath.normpath(reading) == name
         assert reading.startswith(f"{ME}/")

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.worker import pictures
-from tests.unit.worker.test_failures import settings
 from worker import prompts
 from worker.failures import AttemptError
 from worker.gemini import Gemini, client
@@ -23,7 +23,7 @@ from worker.photos import prepare_photo
 
 PHOTO = prepare_photo(pictures.jpeg(), max_pixels=10_000)
 RESULT = pictures.png(width=200, height=100)
-Body = dict[str, object]
+Body = dict[str, Any]
 
 
 class Recorded(SplicingTransport):
@@ -76,13 +76,13 @@ async def plainly_sent(config: types.GenerateContentConfig, prompt: str) -> Body
 
 def decoded(body: bytes) -> Body:
     """The request with its picture as bytes: base64 has two alphabets, and both are right."""
-    request = json.loads(body)
+    request: Body = json.loads(body)
     data = request["contents"][0]["parts"][0]["inlineData"]
     data["data"] = base64.urlsafe_b64decode(data["data"])
     return request
 
 
-async def test_an_edit_sends_what_the_client_alone_would_send():
+async def test_an_edit_sends_what_the_client_alone_would_send() -> None:
     async with gemini(answer(base64.b64encode(RESULT).decode())) as (opened, transport):
         await opened.edit("m", PHOTO, "make it blue, naïvely")
     expected = await plainly_sent(client._PICTURE_CONFIG, "make it blue, naïvely")
@@ -90,7 +90,7 @@ async def test_an_edit_sends_what_the_client_alone_would_send():
     assert expected["contents"][0]["parts"][0]["inlineData"]["data"] == PHOTO.content
 
 
-async def test_an_analysis_sends_what_the_client_alone_would_send():
+async def test_an_analysis_sends_what_the_client_alone_would_send() -> None:
     async with gemini(answer("")) as (opened, transport):
         with pytest.raises(AttemptError):
             await opened.analyse("m", PHOTO)
@@ -106,32 +106,32 @@ SPELLINGS: dict[str, Callable[[bytes], str]] = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 @pytest.mark.parametrize("padding", range(3))
-async def test_a_picture_is_read_in_every_spelling_of_base64(spelling, padding):
+async def test_a_picture_is_read_in_every_spelling_of_base64(spelling: Callable[[bytes], str], padding: int) -> None:
     result = RESULT + bytes(padding)
     async with gemini(answer(spelling(result))) as (opened, _):
         picture = await opened.edit("m", PHOTO, "p")
     assert (picture.content, picture.mime_type, picture.usage.prompt_tokens) == (result, "image/png", 7)
 
 
-async def test_a_picture_is_read_with_escapes_that_json_allows():
+async def test_a_picture_is_read_with_escapes_that_json_allows() -> None:
     body = answer(base64.b64encode(RESULT).decode()).replace(b"=", b"\\u003d").replace(b"/", b"\\/")
     async with gemini(body) as (opened, _):
         assert (await opened.edit("m", PHOTO, "p")).content == RESULT
 
 
-async def test_the_kind_of_a_result_comes_from_its_bytes():
+async def test_the_kind_of_a_result_comes_from_its_bytes() -> None:
     async with gemini(answer(base64.b64encode(pictures.webp()).decode())) as (opened, _):
         assert (await opened.edit("m", PHOTO, "p")).mime_type == "image/webp"
 
 
 @pytest.mark.parametrize("data", ["%%% no base64 %%%", base64.b64encode(os.urandom(4000)).decode(), "A" * 2001])
-async def test_what_is_no_picture_is_an_invalid_result(data):
+async def test_what_is_no_picture_is_an_invalid_result(data: str) -> None:
     async with gemini(answer(data)) as (opened, _):
         with pytest.raises(AttemptError, match="result_invalid"):
             await opened.edit("m", PHOTO, "p")
 
 
-async def test_why_gemini_stopped_is_kept_for_the_log():
+async def test_why_gemini_stopped_is_kept_for_the_log() -> None:
     body = json.dumps({"candidates": [{"finishReason": "NO_IMAGE", "finishMessage": "Could not."}]}).encode()
     async with gemini(body) as (opened, _):
         with pytest.raises(AttemptError, match="Could not"):
@@ -149,7 +149,9 @@ json_values = st.recursive(
 
 
 @given(json_values, st.booleans(), st.integers(0, 3))
-def test_cutting_pictures_out_leaves_the_rest_of_any_answer_as_it_is(value, escaped, pictures_inside):
+def test_cutting_pictures_out_leaves_the_rest_of_any_answer_as_it_is(
+    value: object, escaped: bool, pictures_inside: int
+) -> None:
     long = "A" * 2000
     body = {"rest": value, "pictures": [{"data": long}] * pictures_inside, "text": json.dumps({"data": long})}
     exchange = Exchange(b"")
@@ -161,5 +163,5 @@ def test_cutting_pictures_out_leaves_the_rest_of_any_answer_as_it_is(value, esca
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))
-def test_cutting_takes_any_bytes(before, after):
+def test_cutting_takes_any_bytes(before: bytes, after: bytes) -> None:
     cut(before + b'"data": "' + after, Exchange(b""))

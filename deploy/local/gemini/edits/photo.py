@@ -55,7 +55,7 @@ def encode(image: Image.Image, kind: str | None) -> Picture:
 
 def working_copy(photo: Image.Image) -> Image.Image:
     """The photo at the size that is painted on: small ones enlarged for smooth edges, large ones reduced."""
-    scale = min(2.0, _WORK_SIDE / max(photo.size))
+    scale = min(1.5, _WORK_SIDE / max(photo.size))
     size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
     return photo.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.5)
 

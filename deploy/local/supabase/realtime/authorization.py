@@ -11,6 +11,8 @@ import asyncpg
 import orjson
 import structlog
 
+from deploy.local.supabase.realtime.outage import OUTAGES
+
 log = structlog.get_logger()
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -37,7 +39,7 @@ async def may_listen(pool: Pool, claims: Mapping[str, Any], topic: str) -> bool:
             await _become(connection, claims, topic)
             query = "select exists(select from realtime.messages where id = $1)"
             return bool(await connection.fetchval(query, probe))
-        except asyncpg.PostgresConnectionError:
+        except OUTAGES:
             raise
         except asyncpg.PostgresError as error:
             return _forbidden(error, topic)
@@ -54,7 +56,7 @@ async def may_send(pool: Pool, claims: Mapping[str, Any], topic: str) -> bool:
             await _become(connection, claims, topic)
             await connection.execute(_PROBE, topic)
             return True
-        except asyncpg.PostgresConnectionError:
+        except OUTAGES:
             raise
         except asyncpg.PostgresError as error:
             return _forbidden(error, topic)

@@ -13,7 +13,7 @@ import structlog
 from deploy.local.supabase.caller import CallerError, claims_of
 from deploy.local.supabase.realtime import authorization
 from deploy.local.supabase.realtime.frames import Frame
-from deploy.local.supabase.realtime.join import MAX_WAIT_MS, Join, JoinError, binding_id
+from deploy.local.supabase.realtime.join import MAX_WAIT_MS, Binding, Join, JoinError, binding_id
 from deploy.local.supabase.realtime.state import State
 
 log = structlog.get_logger()
@@ -55,15 +55,13 @@ class Channel:
         self._join = join
         self._token = token
         self._may_send: bool | None = None  # unknown until the first message
+        self._is_refused = False  # the bindings, under these claims
         self._expiry: asyncio.TimerHandle | None = None
         self._wait: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Answer the join and begin to listen. Raises `JoinError` when the bindings make no sense."""
-        bindings = [
-            (binding_id(params), binding)
-            for params, binding in zip(self._join.requested, self._join.bindings(), strict=True)
-        ]
+        bindings = self._bindings()
         options = self._join.config.postgres_changes_options
         if bindings and options.wait:
             seconds = max(0, min(options.timeout, MAX_WAIT_MS)) / 1000
@@ -99,8 +97,13 @@ class Channel:
         except JoinError as error:
             self._end(str(error))
             return
+        has_new_rights = claims["role"] != self.claims["role"] or self._is_refused
         self.claims, self._token, self._may_send = claims, token, None
         self._watch_expiry()
+        if self._join.requested and has_new_rights:  # a client that joined before it signed in
+            self._is_refused = False
+            self._state.subscriptions.add(self, self._bindings())
+            self._state.source.wake()
 
     async def push(self, frame: Frame) -> None:
         """A broadcast by this client. Without the right to send on a private channel it is dropped."""
@@ -135,6 +138,7 @@ class Channel:
         self._system("postgres_changes", "ok", "Subscribed to PostgreSQL")
 
     def refused(self, message: str) -> None:
+        self._is_refused = True
         if self._wait is not None:
             self._refuse_join(f"RealtimeDisabledForConfiguration: {message}")
         else:
@@ -142,6 +146,10 @@ class Channel:
 
     def missed(self) -> None:
         self._outlet.close(1012, "service restart")
+
+    def _bindings(self) -> list[tuple[int, Binding]]:
+        parsed = zip(self._join.requested, self._join.bindings(), strict=True)
+        return [(binding_id(params), binding) for params, binding in parsed]
 
     async def _is_allowed_to_send(self) -> bool:
         if self._may_send is None:

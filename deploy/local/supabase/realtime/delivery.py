@@ -17,6 +17,7 @@ import orjson
 import structlog
 
 from deploy.local.supabase.realtime.catalogue import ColumnFacts, Connection, TableFacts, quoted, table_facts
+from deploy.local.supabase.realtime.outage import OUTAGES
 from deploy.local.supabase.realtime.pgoutput import Change, Row, Unchanged
 from deploy.local.supabase.realtime.subscriptions import Subscriber, Subscription, Subscriptions
 from deploy.local.supabase.realtime.values import to_json
@@ -91,7 +92,7 @@ class Delivery:
         try:
             async with self._checks, asyncio.timeout(CHECK_SECONDS), self._as_caller(claims) as connection:
                 return bool(await connection.fetchval(query, *values))
-        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+        except OUTAGES as error:
             log.warning("realtime_check_missed", table=change.relation.table, error=type(error).__name__)
             return None
         except asyncpg.PostgresError as error:

@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from deploy.local.supabase.caller import CallerError, resolve
 from deploy.local.supabase.realtime import authorization
 from deploy.local.supabase.realtime.frames import MAX_FRAME_BYTES, MAX_TOPIC_BYTES
-from deploy.local.supabase.realtime.state import UNAVAILABLE, State
+from deploy.local.supabase.realtime.outage import OUTAGES
+from deploy.local.supabase.realtime.state import State
 
 ACCEPTED = 202
 
@@ -71,7 +72,7 @@ def caller(state: State, request: Request) -> dict[str, Any]:
 async def _may_send(state: State, claims: Mapping[str, Any], topic: str) -> bool:
     try:
         return await authorization.may_send(state.database, claims, topic)
-    except UNAVAILABLE as error:
+    except OUTAGES as error:
         raise RequestError(503, "The database is away") from error
 
 

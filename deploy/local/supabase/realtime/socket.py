@@ -17,7 +17,8 @@ from deploy.local.supabase.realtime import authorization, join
 from deploy.local.supabase.realtime.channel import PREFIX, Channel, not_allowed, reply_to, token_claims
 from deploy.local.supabase.realtime.frames import MAX_FRAME_BYTES, Frame, FrameError, decode, encode
 from deploy.local.supabase.realtime.join import JoinError
-from deploy.local.supabase.realtime.state import UNAVAILABLE, State
+from deploy.local.supabase.realtime.outage import OUTAGES
+from deploy.local.supabase.realtime.state import State
 
 log = structlog.get_logger()
 
@@ -114,7 +115,7 @@ class Socket:
             self.close(1001, "no heartbeat")
         except WebSocketDisconnect:
             return
-        except UNAVAILABLE as error:
+        except OUTAGES as error:
             log.warning("realtime_database_away", error=type(error).__name__)
             self.close(1012, "service restart")
         except Exception:
@@ -151,7 +152,7 @@ class Socket:
         except JoinError as error:
             log.info("realtime_join_refused", code=error.code)
             self.send(reply_to(frame, "error", {"reason": error.reason}))
-        except UNAVAILABLE as error:
+        except OUTAGES as error:
             log.warning("realtime_database_away", error=type(error).__name__)
             refusal = JoinError("InitializingProjectConnection", "Realtime is initializing the project connection")
             self.send(reply_to(frame, "error", {"reason": refusal.reason}))

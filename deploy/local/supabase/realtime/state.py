@@ -17,7 +17,3 @@ class State:
     hub: Hub
     subscriptions: Subscriptions
     source: ChangeSource
-
-
-# PostgreSQL is away or too slow: whoever asked may ask again.
-UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)

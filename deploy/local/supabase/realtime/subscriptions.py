@@ -16,6 +16,7 @@ from deploy.local.supabase.realtime import filters
 from deploy.local.supabase.realtime.catalogue import Connection, published_tables, table_facts
 from deploy.local.supabase.realtime.filters import Condition, FilterError
 from deploy.local.supabase.realtime.join import Binding
+from deploy.local.supabase.realtime.outage import OUTAGES
 
 log = structlog.get_logger()
 
@@ -67,6 +68,7 @@ class Subscriptions:
     _waiting: dict[Subscriber, list[tuple[int, Binding]]] = field(default_factory=dict)
 
     def add(self, subscriber: Subscriber, bindings: list[tuple[int, Binding]]) -> None:
+        """To be judged by the next `settle`; one that is active goes on hearing until then."""
         self._waiting[subscriber] = bindings
 
     def remove(self, subscriber: Subscriber) -> None:
@@ -97,6 +99,7 @@ class Subscriptions:
             except FilterError as error:
                 log.info("realtime_subscription_refused", reason=str(error))
                 if self._waiting.pop(subscriber, None) is not None:
+                    self.active.pop(subscriber, None)
                     subscriber.refused(f"Unable to subscribe to changes with given parameters: {error}")
                 continue
             if self._waiting.pop(subscriber, None) is not None:
@@ -131,7 +134,7 @@ async def _canonical(connection: Connection, condition: Condition, sql_type: str
     query = f"select array(select v::{sql_type}::text from unnest($1::text[]) v)"  # noqa: S608 - a catalogue's type
     try:
         values = await connection.fetchval(query, list(condition.values))
-    except asyncpg.PostgresConnectionError:
+    except OUTAGES:
         raise
     except asyncpg.PostgresError as error:
         raise FilterError(f"invalid value for {condition.column}: {error}") from error

@@ -83,7 +83,8 @@ async def find_function(connection: Any, name: str, given: set[str]) -> Function
         " coalesce(p.proargnames, '{}') as names, coalesce(p.proargmodes::text[], '{}') as modes,"
         " array(select format_type(t, null) from unnest(p.proargtypes) with ordinality as _(t, i) order by i) as types,"
         " p.prorettype = 'void'::regtype as nothing,"
-        " r.typtype = 'c' or p.prorettype = 'record'::regtype as is_row"
+        " r.typtype = 'c' or p.prorettype = 'record'::regtype"
+        " or coalesce(p.proargmodes::text[] && '{t,o,b}', false) as is_row"
         " from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
         " join pg_catalog.pg_type r on r.oid = p.prorettype"
         " where n.nspname = $1 and p.proname = $2 and p.prokind = 'f'",

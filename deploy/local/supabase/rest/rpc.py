@@ -40,7 +40,9 @@ def _statement(function: Function, arguments: dict[str, object]) -> str:
     types = ", ".join(f"{quote(name)} {function.arguments[name]}" for name in arguments)
     called = f"{function.identifier}({given})"
     source = f"json_to_record($1::text::json) as _args ({types})" if arguments else "(select $1::text) as _args"
-    if function.returns_row or function.returns_set:
-        content = "row_to_json(_result)" if function.returns_row else "to_json(_result)"
-        return f"select {content}::text as content from {source}, lateral {called} as _result"  # noqa: S608
+    if function.returns_row:
+        rows = f"lateral (select * from {called}) as _result"  # noqa: S608
+        return f"select row_to_json(_result)::text as content from {source}, {rows}"  # noqa: S608
+    if function.returns_set:
+        return f"select to_json(_result)::text as content from {source}, lateral {called} as _result"  # noqa: S608
     return f"select to_json({called})::text as content from {source}"  # noqa: S608

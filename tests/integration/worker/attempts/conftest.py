@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 from arq import Retry
+from pydantic import SecretStr
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
 from deploy.local.portrait import jpeg, portrait
@@ -28,7 +29,7 @@ ANALYSIS_MODEL = Settings.model_fields["gemini_analysis_model"].default
 
 @dataclass(frozen=True)
 class GeminiStandIn:
-    """The stand-in, told what to answer. Rules without `match` would reach other tests: none here runs beside another."""
+    """The stand-in, told what to answer; `bench` makes it behave again for each test."""
 
     http: httpx.AsyncClient
 
@@ -78,13 +79,12 @@ class Bench:
         user = await self.accounts.user()
         return await self.submit(user, await self.upload(user, content), tool, **more)
 
-    async def run(self, generation: str, **changes: object) -> float | None:
-        """One attempt; the seconds until the next one where it was deferred."""
+    async def run(self, generation: str, **changes: Any) -> float | None:
+        """One attempt; the seconds until the next one where it was deferred. `changes` are made to the resources."""
         try:
             await run_generation({RESOURCES: replace(self.resources, **changes)}, generation)
         except Retry as retry:
-            assert retry.defer_score is not None
-            return retry.defer_score / 1000
+            return (retry.defer_score or 0) / 1000
         return None
 
     async def row(self, generation: str) -> asyncpg.Record:
@@ -100,6 +100,26 @@ class Bench:
         )
         assert row is not None
         return row["credits"], row["held"]
+
+    async def is_failed(self, generation: str, code: str) -> None:
+        """It ended with `code`, the user has something to read, and nothing was charged."""
+        row = await self.row(generation)
+        assert (row["status"], row["error_code"]) == ("failed", code)
+        assert row["error_message"]
+        assert await self.credits_and_held(generation) == (10, 0)
+
+    async def result(self, generation: str) -> bytes:
+        """The picture as anybody who has its address reads it."""
+        name = (await self.row(generation))["image_path"]
+        address = await self.client.storage.from_("generations").get_public_url(name)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.get(address)).raise_for_status().content
+
+    async def notifications(self, generation: str) -> int:
+        count: int = await self.accounts.database.fetchval(
+            "select count(*) from public.notifications where params ->> 'generationId' = $1", generation
+        )
+        return count
 
     async def supabase_fails(self, match: str, **fault: Any) -> None:
         """The Supabase stand-in's next request of this kind fails."""
@@ -135,8 +155,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 @pytest.fixture(scope="session")
 def settings(stack: Stack) -> Settings:
     values = {name.lower(): value for name, value in stack.environment_of("worker").items()}
-    known = {name: value for name, value in values.items() if name in Settings.model_fields}
-    return Settings(_env_file=None, **known)
+    return Settings.model_validate(values)
 
 
 @pytest.fixture(scope="session")
@@ -148,14 +167,9 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
 
 @pytest.fixture(scope="session")
 async def database(stack: Stack, settings: Settings) -> AsyncIterator[Database]:
-    pool = await open_database(settings.model_copy(update={"database_url": _Secret(stack.database_url("postgres"))}))
+    pool = await open_database(settings.model_copy(update={"database_url": SecretStr(stack.database_url("postgres"))}))
     yield pool
     await pool.close()
-
-
-class _Secret(str):
-    def get_secret_value(self) -> str:
-        return str(self)
 
 
 @pytest.fixture(scope="session")
@@ -165,9 +179,7 @@ async def client(stack: Stack) -> AsyncIterator[AsyncClient]:
 
 
 @pytest.fixture
-async def bench(
-    stack: Stack, resources: Resources, database: Database, client: AsyncClient
-) -> AsyncIterator[Bench]:
+async def bench(stack: Stack, resources: Resources, database: Database, client: AsyncClient) -> AsyncIterator[Bench]:
     async with httpx.AsyncClient(base_url=stack.gemini_url or "", trust_env=False) as http:
         await http.delete("/local/script")
         await http.delete("/local/calls")

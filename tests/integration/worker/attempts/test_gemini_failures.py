@@ -14,7 +14,8 @@ from worker.prompts import picture_prompt
 PROMPT = picture_prompt("age", {"age": 40})
 FINAL, AGAIN, ONCE, TWICE = 0, None, 1, 2
 
-ROWS = {
+Row = tuple[dict[str, object], str, int | None]
+ROWS: dict[str, Row] = {
     "per-minute limit": ({"kind": "rate_limited", "retry_delay": "34.07s"}, "rate_limited", AGAIN),
     "limit with a header only": (
         {"kind": "rate_limited", "retry_delay": None, "retry_after": 7},
@@ -22,7 +23,9 @@ ROWS = {
         AGAIN,
     ),
     "daily quota": ({"kind": "daily_quota"}, "quota_exhausted", FINAL),
-    **{f"status {s}": ({"kind": "status", "status": s}, "gemini_unavailable", AGAIN) for s in (408, 500, 502, 503, 504)},
+    **{
+        f"status {s}": ({"kind": "status", "status": s}, "gemini_unavailable", AGAIN) for s in (408, 500, 502, 503, 504)
+    },
     "page from a proxy": ({"kind": "status", "status": 502, "body": "html"}, "gemini_unavailable", AGAIN),
     "garbage from a proxy": ({"kind": "status", "status": 502, "body": "garbage"}, "gemini_unavailable", AGAIN),
     **{f"status {s}": ({"kind": "status", "status": s}, "gemini_rejected", FINAL) for s in (400, 413)},
@@ -72,13 +75,13 @@ def photo() -> Photo:
     return prepare_photo(jpeg(portrait(120, 160)), max_pixels=10**6)
 
 
-@pytest.mark.parametrize(("rule", "code", "retries"), ROWS.values(), ids=ROWS)
-async def test_every_failure_has_its_code(bench, gemini, photo, rule, code, retries):
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+async def test_every_failure_has_its_code(bench: Bench, gemini: Gemini, photo: Photo, row: Row) -> None:
+    rule, code, retries = row
     await bench.gemini.answers(rule)
     with pytest.raises(AttemptError) as failed:
         await gemini.edit(MODEL, photo, PROMPT)
-    assert failed.value.failure.code == code
-    assert failed.value.failure.retries == retries
+    assert (failed.value.failure.code, failed.value.failure.retries) == (code, retries)
     assert len(await bench.gemini.calls()) == 1
 
 
@@ -90,21 +93,25 @@ async def test_every_failure_has_its_code(bench, gemini, photo, rule, code, retr
         ({"kind": "rate_limited", "retry_delay": None}, None),
     ],
 )
-async def test_the_wait_that_gemini_asks_for_is_understood(bench, gemini, photo, rule, delay):
+async def test_the_wait_that_gemini_asks_for_is_understood(
+    bench: Bench, gemini: Gemini, photo: Photo, rule: dict[str, object], delay: float | None
+) -> None:
     await bench.gemini.answers(rule)
     with pytest.raises(AttemptError) as failed:
         await gemini.edit(MODEL, photo, PROMPT)
     assert failed.value.delay == delay
 
 
-async def test_why_gemini_stopped_is_known(bench, gemini, photo):
-    await bench.gemini.answers({"kind": "finish_reason", "finish_reason": "IMAGE_SAFETY", "finish_message": "Too scary."})
+async def test_why_gemini_stopped_is_known(bench: Bench, gemini: Gemini, photo: Photo) -> None:
+    await bench.gemini.answers(
+        {"kind": "finish_reason", "finish_reason": "IMAGE_SAFETY", "finish_message": "Too scary."}
+    )
     with pytest.raises(AttemptError, match=r"IMAGE_SAFETY: Too scary\."):
         await gemini.edit(MODEL, photo, PROMPT)
 
 
 @pytest.mark.parametrize("rule", [{"kind": "hang"}, {"kind": "drip", "pieces": 1000, "interval": 1}])
-async def test_no_call_outlives_its_deadline(bench, photo, rule):
+async def test_no_call_outlives_its_deadline(bench: Bench, photo: Photo, rule: dict[str, object]) -> None:
     impatient = open_gemini(bench.resources.settings.model_copy(update={"gemini_timeout_seconds": 0.3}))
     await bench.gemini.answers(rule)
     try:
@@ -114,7 +121,7 @@ async def test_no_call_outlives_its_deadline(bench, photo, rule):
         await impatient.close()
 
 
-async def test_nobody_listening_is_worth_another_try(bench, photo):
+async def test_nobody_listening_is_worth_another_try(bench: Bench, photo: Photo) -> None:
     elsewhere = open_gemini(bench.resources.settings.model_copy(update={"gemini_base_url": "http://127.0.0.1:9"}))
     try:
         with pytest.raises(AttemptError, match="gemini_unavailable"):
@@ -123,26 +130,26 @@ async def test_nobody_listening_is_worth_another_try(bench, photo):
         await elsewhere.close()
 
 
-async def test_an_unknown_model_is_loud(bench, gemini, photo):
+async def test_an_unknown_model_is_loud(bench: Bench, gemini: Gemini, photo: Photo) -> None:
     with pytest.raises(AttemptError) as failed:
         await gemini.edit("retired-model", photo, PROMPT)
     assert failed.value.failure.operator
 
 
-async def test_a_thought_is_not_taken_for_the_result(bench, gemini, photo):
+async def test_a_thought_is_not_taken_for_the_result(bench: Bench, gemini: Gemini, photo: Photo) -> None:
     await bench.gemini.answers({"kind": "thoughts", "times": 1})
     after_thought = await gemini.edit(MODEL, photo, PROMPT)
     assert after_thought.content == (await gemini.edit(MODEL, photo, PROMPT)).content
 
 
-async def test_an_analysis_has_all_its_fields(gemini, photo):
+async def test_an_analysis_has_all_its_fields(gemini: Gemini, photo: Photo) -> None:
     analysis = await gemini.analyse(ANALYSIS_MODEL, photo)
     assert len(analysis.result.model_dump()) == 13
     assert analysis.usage.total_tokens > 0
 
 
 @pytest.mark.parametrize("kind", ["text_only", "cut_text", "thoughts"])
-async def test_an_analysis_is_whole_or_invalid(bench, gemini, photo, kind):
+async def test_an_analysis_is_whole_or_invalid(bench: Bench, gemini: Gemini, photo: Photo, kind: str) -> None:
     await bench.gemini.answers({"kind": kind})
     if kind == "thoughts":
         assert (await gemini.analyse(ANALYSIS_MODEL, photo)).result.face_shape
@@ -151,7 +158,7 @@ async def test_an_analysis_is_whole_or_invalid(bench, gemini, photo, kind):
         await gemini.analyse(ANALYSIS_MODEL, photo)
 
 
-async def test_a_large_picture_arrives_whole(bench, gemini, photo):
+async def test_a_large_picture_arrives_whole(bench: Bench, gemini: Gemini, photo: Photo) -> None:
     await bench.gemini.answers({"kind": "canned", "picture_bytes": 3_000_000})
     large = replace(photo, content=photo.content + bytes(3_000_000))
     picture = await gemini.edit(MODEL, large, PROMPT)

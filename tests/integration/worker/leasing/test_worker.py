@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import pytest
 from arq import ArqRedis, Retry, cron
 from arq.jobs import Job, JobStatus, ResultNotFound
 from arq.worker import func
@@ -130,7 +131,7 @@ async def test_an_error_is_final_and_the_worker_lives(queue: ArqRedis, redis_url
     async def broken(_: dict[Any, Any]) -> None:
         raise RuntimeError("broken")
 
-    async with working(redis_url, runs.function, broken) as worker:
+    async with working(redis_url, runs.function, func(broken, name="broken")) as worker:
         await queue.enqueue_job("broken", _job_id="broken")
         await until_empty(queue)
         await put(queue, "key", "after")
@@ -205,7 +206,7 @@ async def test_stock_producers_get_their_results(queue: ArqRedis, redis_url: str
     async def broken(_: dict[Any, Any]) -> None:
         raise RuntimeError("broken")
 
-    async with working(redis_url, double, broken, keep_result=60):
+    async with working(redis_url, func(double, name="double"), func(broken, name="broken"), keep_result=60):
         job = await queue.enqueue_job("double", 20, plus=2)
         failing = await queue.enqueue_job("broken")
         assert job is not None
@@ -360,8 +361,5 @@ async def test_results_are_gone_when_none_are_kept(queue: ArqRedis, redis_url: s
         job = await queue.enqueue_job("run_generation", "x", _job_id="key")
         await until_empty(queue)
     assert job is not None
-    try:
+    with pytest.raises(ResultNotFound):
         await job.result()
-    except ResultNotFound:
-        return
-    raise AssertionError("a result was kept")
