@@ -77,7 +77,7 @@ class GenerationBody(AnswerBody):
     def from_row(row: Row, public_url: str, *, cached: bool = False) -> "GenerationBody":
         """The body of a row of the database's generation columns; `public_url` is where clients reach Supabase."""
         image_path, error_code = row["image_path"], row["error_code"]
-        return GenerationBody.model_construct(
+        return GenerationBody(
             id=row["id"],
             tool_id=row["tool_id"],
             tool_parameters=row["tool_parameters"],

@@ -22,6 +22,7 @@ from worker.outage import Outage
 from worker.pipeline import run_generation
 from worker.resources import RESOURCES, Resources, close_resources, open_resources
 from worker.sweep import Sweep
+from worker.tasks import end
 
 SWEEP: Final = "sweep"
 # A net above the pipeline's own deadline, which fails or defers the generation; this one only frees the slot.
@@ -72,9 +73,7 @@ async def stop(ctx: dict[Any, Any]) -> None:
     """Release what `start` opened, however far it got; jobs have ended by now."""
     sweep: asyncio.Task[None] | None = ctx.pop(SWEEP, None)
     if sweep is not None:
-        sweep.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweep
+        await end([sweep])
     resources: Resources | None = ctx.pop(RESOURCES, None)
     if resources is not None:
         try:

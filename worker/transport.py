@@ -96,14 +96,18 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 async def _pieces(body: list[bytes]) -> AsyncIterator[bytes | memoryview]:
-    """The body in pieces small enough that other calls get their turn between them."""
+    """The body in few writes, none so large that other calls wait long for their turn."""
+    small: list[bytes] = []
     for part in body:
         if len(part) <= _WRITE_BYTES:
-            yield part
+            small.append(part)
             continue
+        yield b"".join(small)
+        small.clear()
         view = memoryview(part)
         for start in range(0, len(part), _WRITE_BYTES):
             yield view[start : start + _WRITE_BYTES]
+    yield b"".join(small)
 
 
 def _as_httpx(error: Exception, request: httpx.Request) -> httpx.TransportError:

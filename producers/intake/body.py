@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from schemas.problems import ProblemError
 
@@ -37,8 +37,12 @@ async def read_object(request: Request, max_bytes: int) -> dict[str, Any]:
 
 async def _read(request: Request, max_bytes: int) -> bytes:
     """All of the body. One that is a little too large is heard out, so that the client hears our answer too."""
-    raw, size = b"", 0
-    async for chunk in request.stream():
+    raw, size, more = b"", 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
         if size <= max_bytes:
             raw += chunk

@@ -5,17 +5,24 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from schemas.queue import deserialize, open_queue, serialize
+from arq.worker import Function, func
+
+from schemas.queue import RUN_GENERATION, deserialize, open_queue, serialize
 from tests.support.valkey import PATIENCE, queue_settings
 from worker.leasing import LeasedWorker, Leasing
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = "tests.support.jobs.WorkerSettings"
+
+
+def named(function: Callable[..., Awaitable[Any]], name: str = RUN_GENERATION) -> Function:
+    """The function as arq registers it under this name."""
+    return func(cast(Any, function), name=name)
 
 
 def make_worker(

@@ -15,7 +15,7 @@ from schemas.analysis import AnalysisResult
 from schemas.settings import Settings
 from worker import prompts
 from worker.gemini.outcome import Analysis, Picture, analysis_of, failure_of, picture_of
-from worker.gemini.splice import SOURCE_MARKER, Exchange, SplicingTransport, current_exchange
+from worker.gemini.splice import SOURCE_MARKER, Exchange, SplicingTransport, TurnGate, current_exchange
 from worker.photos import Photo
 
 # A picture of the largest size sold, in base64, and room for the rest of the answer.
@@ -37,9 +37,10 @@ _ANALYSIS_CONFIG: Final = types.GenerateContentConfig(
 class Gemini:
     """Open with `open_gemini`, close with `close`."""
 
-    def __init__(self, client: genai.Client, http: httpx.AsyncClient, timeout: float) -> None:
+    def __init__(self, client: genai.Client, http: httpx.AsyncClient, gate: TurnGate, timeout: float) -> None:
         self._client = client
         self._http = http
+        self._gate = gate
         self._timeout = timeout
 
     async def edit(self, model: str, photo: Photo, prompt: str) -> Picture:
@@ -63,6 +64,7 @@ class Gemini:
         config: types.GenerateContentConfig,
         outcome: Callable[[types.GenerateContentResponse, Exchange], _Outcome],
     ) -> _Outcome:
+        await self._gate.passed()
         exchange = Exchange(photo.content)
         token = current_exchange.set(exchange)
         picture = types.Part(inline_data=types.Blob(data=SOURCE_MARKER, mime_type=photo.header.mime_type))
@@ -84,8 +86,9 @@ def open_gemini(settings: Settings) -> Gemini:
     """Make the client; nothing is sent yet. Raises `ValueError` when there is no API key. Needs a running loop."""
     if settings.gemini_api_key is None:
         raise ValueError("GEMINI_API_KEY is not set")
+    gate = TurnGate()
     http = httpx.AsyncClient(
-        transport=SplicingTransport(_MAX_ANSWER_BYTES),
+        transport=SplicingTransport(_MAX_ANSWER_BYTES, gate),
         # Base64 gains a quarter by compression, and costs several times the CPU of everything else.
         headers={"Accept-Encoding": "identity"},
     )
@@ -100,4 +103,4 @@ def open_gemini(settings: Settings) -> Gemini:
             httpx_async_client=http,
         ),
     )
-    return Gemini(client, http, settings.gemini_timeout_seconds)
+    return Gemini(client, http, gate, settings.gemini_timeout_seconds)

@@ -44,11 +44,11 @@ class Exchange:
 current_exchange: ContextVar[Exchange | None] = ContextVar("current_exchange", default=None)
 
 
-class StartGate:
+class TurnGate:
     """Lets one task through per turn of the event loop.
 
-    Encoding and writing a picture takes a millisecond or so. Hundreds of calls that begin, or end, in the same turn
-    would hold the loop for as long as all of them together, and lease renewals with it.
+    To build a request, or to read an answer, takes a millisecond or so. Hundreds of calls that begin, or end, in the
+    same turn would hold the loop for as long as all of them together, and lease renewals with it.
     """
 
     def __init__(self) -> None:
@@ -62,15 +62,14 @@ class StartGate:
 class SplicingTransport(Transport):
     """The shared transport, with the pictures of the task's `current_exchange` spliced in and cut out."""
 
-    def __init__(self, max_response_bytes: int) -> None:
+    def __init__(self, max_response_bytes: int, gate: TurnGate) -> None:
         super().__init__(max_response_bytes)
-        self._gate = StartGate()
+        self._gate = gate
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         exchange = current_exchange.get()
         if exchange is None:
             return await super().handle_async_request(request)
-        await self._gate.passed()
         status, headers, content = await self.exchange(request, spliced(await request.aread(), exchange.source))
         if status == 200:
             await self._gate.passed()

@@ -24,6 +24,7 @@ from worker.leasing.finisher import Finisher
 from worker.leasing.leases import Claimed, Finish, Leases
 from worker.leasing.renewals import Leasing, Renewals
 from worker.outage import REDIS_AWAY, Outage
+from worker.tasks import end
 
 CLAIM_BATCH: Final = 64  # so that one worker does not take what others would start sooner
 STARTS_PER_TURN: Final = 8  # so that a large claim does not hold up the event loop
@@ -76,8 +77,7 @@ class LeasedWorker(Worker):
                 await self._claim_until_stopped()
             finally:
                 await self._wind_down()
-                for task in background:
-                    task.cancel()
+                await end(background)
         log.info("worker_stopped", worker=worker_id, complete=self.jobs_complete, failed=self.jobs_failed)
 
     async def _first_beat(self) -> None:

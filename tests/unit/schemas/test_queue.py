@@ -117,7 +117,7 @@ async def test_wake_ups_do_not_pile_up(queue: ArqRedis) -> None:
     for number in range(5):
         await enqueue(queue, [job(f"key-{number}")])
 
-    assert await queue.llen("arq:queue:wake") == 1
+    assert await queue.llen("arq:queue:wake") == 1  # type: ignore[misc]
 
 
 async def test_rubbish_where_the_queue_should_be_is_replaced(queue: ArqRedis) -> None:

@@ -1,5 +1,6 @@
 """Pictures go around the client, and what goes over the wire is what the client alone would send and read."""
 
+import asyncio
 import base64
 import json
 import os
@@ -18,7 +19,7 @@ from tests.unit.worker import pictures
 from worker import prompts
 from worker.failures import AttemptError
 from worker.gemini import Gemini, client
-from worker.gemini.splice import Exchange, SplicingTransport, cut
+from worker.gemini.splice import Exchange, SplicingTransport, TurnGate, cut
 from worker.photos import prepare_photo
 
 PHOTO = prepare_photo(pictures.jpeg(), max_pixels=10_000)
@@ -30,7 +31,7 @@ class Recorded(SplicingTransport):
     """The splicing transport with a network that keeps what it is sent and answers `answer`."""
 
     def __init__(self, answer: bytes) -> None:
-        super().__init__(10**8)
+        super().__init__(10**8, TurnGate())
         self._answer = answer
         self.sent: list[bytes] = []
 
@@ -50,7 +51,7 @@ async def gemini(body: bytes) -> AsyncIterator[tuple[Gemini, Recorded]]:
     transport = Recorded(body)
     http = httpx.AsyncClient(transport=transport)
     options = types.HttpOptions(httpx_async_client=http, retry_options=types.HttpRetryOptions(attempts=1))
-    opened = Gemini(genai.Client(api_key="key", vertexai=False, http_options=options), http, 10)
+    opened = Gemini(genai.Client(api_key="key", vertexai=False, http_options=options), http, TurnGate(), 10)
     try:
         yield opened, transport
     finally:
@@ -165,3 +166,19 @@ def test_cutting_pictures_out_leaves_the_rest_of_any_answer_as_it_is(
 @given(st.binary(max_size=300), st.binary(max_size=300))
 def test_cutting_takes_any_bytes(before: bytes, after: bytes) -> None:
     cut(before + b'"data": "' + after, Exchange(b""))
+
+
+async def test_the_gate_lets_one_through_per_turn_of_the_loop() -> None:
+    gate, passed = TurnGate(), 0
+
+    async def call() -> None:
+        nonlocal passed
+        await gate.passed()
+        passed += 1
+
+    calls = [asyncio.create_task(call()) for _ in range(20)]
+    while passed < len(calls):
+        before = passed
+        await asyncio.sleep(0)
+        assert passed <= before + 1
+    await asyncio.gather(*calls)

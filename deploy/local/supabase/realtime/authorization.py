@@ -11,11 +11,11 @@ import asyncpg
 import orjson
 import structlog
 
+from deploy.local.supabase.realtime.catalogue import Pool
 from deploy.local.supabase.realtime.outage import OUTAGES
 
 log = structlog.get_logger()
 
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Pooled: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 DEADLINE_MS = 3000
 

@@ -9,6 +9,7 @@ import asyncpg
 from deploy.local.supabase.realtime.values import Type
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 PUBLICATION = "supabase_realtime"
 MESSAGES_PUBLICATION = "supabase_realtime_messages_publication"
@@ -17,7 +18,7 @@ _COLUMNS = """
 select c.relrowsecurity, a.attname, t.typname, b.oid as base, e.oid as element, coalesce(e.typdelim, ',') as delimiter,
        format_type(a.atttypid, null) as sql_type,
        coalesce(a.attnum = any (i.indkey), false) as is_key,
-       array(select r.rolname::text from pg_roles r
+       array(select r.rolname::text from pg_authid r
              where r.rolname = any ($2::text[])
                and has_schema_privilege(r.oid, c.relnamespace, 'USAGE')
                and has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT')) as readers
@@ -65,9 +66,9 @@ class TableFacts:
         return tuple(column for column in self.columns if role in column.readers)
 
 
-async def table_facts(connection: Connection, oid: int, roles: Collection[str]) -> TableFacts | None:
+async def table_facts(database: Pool, oid: int, roles: Collection[str]) -> TableFacts | None:
     """Facts of the table as it is now; None when it is gone."""
-    rows = await connection.fetch(_COLUMNS, oid, list(roles))
+    rows = await database.fetch(_COLUMNS, oid, list(roles))
     if not rows:
         return None
     columns = tuple(
@@ -83,9 +84,9 @@ async def table_facts(connection: Connection, oid: int, roles: Collection[str]) 
     return TableFacts(rows[0]["relrowsecurity"], columns)
 
 
-async def published_tables(connection: Connection, schema: str, table: str) -> list[int]:
+async def published_tables(database: Pool, schema: str, table: str) -> list[int]:
     """Tables of the publication that a binding means; `*` stands for any schema or table."""
-    return [row["oid"] for row in await connection.fetch(_PUBLISHED, PUBLICATION, schema, table)]
+    return [row["oid"] for row in await database.fetch(_PUBLISHED, PUBLICATION, schema, table)]
 
 
 def quoted(identifier: str) -> str:

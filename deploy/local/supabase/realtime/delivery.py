@@ -16,7 +16,7 @@ import asyncpg
 import orjson
 import structlog
 
-from deploy.local.supabase.realtime.catalogue import ColumnFacts, Connection, TableFacts, quoted, table_facts
+from deploy.local.supabase.realtime.catalogue import ColumnFacts, Pool, TableFacts, quoted, table_facts
 from deploy.local.supabase.realtime.outage import OUTAGES
 from deploy.local.supabase.realtime.pgoutput import Change, Row, Unchanged
 from deploy.local.supabase.realtime.subscriptions import Subscriber, Subscription, Subscriptions
@@ -36,19 +36,20 @@ AsCaller = Callable[[Mapping[str, Any]], AbstractAsyncContextManager[Any]]
 class Delivery:
     """Works on one change at a time, so that every subscriber gets changes in commit order."""
 
-    def __init__(self, subscriptions: Subscriptions, as_caller: AsCaller) -> None:
+    def __init__(self, subscriptions: Subscriptions, database: Pool, as_caller: AsCaller) -> None:
         self._subscriptions = subscriptions
+        self._database = database
         self._as_caller = as_caller
         self._checks = asyncio.Semaphore(CONCURRENT_CHECKS)
 
-    async def deliver(self, connection: Connection, change: Change) -> None:
-        """Raises what asyncpg raises when `connection` is lost. Whoever cannot be checked is told to look again."""
+    async def deliver(self, change: Change) -> None:
+        """Raises what asyncpg raises when PostgreSQL is away. Whoever cannot be checked is told to look again."""
         relation = change.relation
         interested = self._subscriptions.interested(relation.schema, relation.table, change.action)
         if not interested:
             return
         roles = {subscription.role for subscription in interested}
-        facts = await table_facts(connection, relation.oid, roles)
+        facts = await table_facts(self._database, relation.oid, roles)
         if facts is None:
             return
         for role in sorted(roles):
@@ -57,7 +58,7 @@ class Delivery:
             if problem is not None:
                 _send(of_role, partial(_without_data, change, problem))
                 continue
-            matching = [one for one in of_role if await _matches(connection, facts, change, one)]
+            matching = [one for one in of_role if await _matches(self._database, facts, change, one)]
             visible = await self._visible(facts, change, matching)
             _send(visible, partial(_shown, facts, change, role))
 
@@ -109,7 +110,7 @@ def _problem(facts: TableFacts, change: Change, role: str) -> str | None:
     return None
 
 
-async def _matches(connection: Connection, facts: TableFacts, change: Change, subscription: Subscription) -> bool:
+async def _matches(database: Pool, facts: TableFacts, change: Change, subscription: Subscription) -> bool:
     row = change.new if change.new is not None else change.old
     assert row is not None
     for condition in subscription.conditions:
@@ -119,7 +120,7 @@ async def _matches(connection: Connection, facts: TableFacts, change: Change, su
         value = row.get(column.name, Unchanged.TOAST)
         holds = condition.holds(value, column.type)
         if holds is None:
-            holds = bool(await connection.fetchval(f"select {condition.sql(column.sql_type)}", value, condition.values))
+            holds = bool(await database.fetchval(f"select {condition.sql(column.sql_type)}", value, condition.values))
         if not holds:
             return False
     return True

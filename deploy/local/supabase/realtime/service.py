@@ -1,9 +1,8 @@
 """The Realtime stand-in as a whole: its routes, its change source, and the sockets it serves."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -18,7 +17,7 @@ from starlette.websockets import WebSocket
 from deploy.local.supabase.caller import CallerError, claims_of
 from deploy.local.supabase.context import Context
 from deploy.local.supabase.realtime import http
-from deploy.local.supabase.realtime.catalogue import Connection
+from deploy.local.supabase.realtime.catalogue import Pool
 from deploy.local.supabase.realtime.delivery import Delivery
 from deploy.local.supabase.realtime.frames import VERSIONS
 from deploy.local.supabase.realtime.hub import Hub
@@ -57,14 +56,16 @@ class Realtime:
 
     async def __aenter__(self) -> "Realtime":
         hub, subscriptions = Hub(), Subscriptions()
-        changes = _Changes(hub, subscriptions, Delivery(subscriptions, self._as_caller), self.disconnect)
         database = await asyncpg.create_pool(
             self._context.admin_dsn,
             min_size=0,
             max_size=POOL_SIZE,
             command_timeout=STATEMENT_SECONDS,
             server_settings=SESSION,
+            reset=_keep,
         )
+        delivery = Delivery(subscriptions, database, self._as_caller)
+        changes = _Changes(hub, subscriptions, delivery, database, self.disconnect)
         source = ChangeSource(self._context.admin_dsn, changes)
         self._state = State(self._context.keys, database, hub, subscriptions, source)
         self._task = asyncio.create_task(source.run())
@@ -129,26 +130,35 @@ class Realtime:
         return JSONResponse({"disconnected": self.disconnect()})
 
 
+async def _keep(_: object) -> None:
+    """Nothing to reset: what we set is local to a transaction. Saves a round trip an event."""
+
+
 class _Changes:
     """The sink of the change source: messages become broadcasts, other changes postgres_changes."""
 
-    def __init__(self, hub: Hub, subscriptions: Subscriptions, delivery: Delivery, lost: Any) -> None:
+    def __init__(
+        self, hub: Hub, subscriptions: Subscriptions, delivery: Delivery, database: Pool, lost: Callable[[], object]
+    ) -> None:
         self._hub = hub
         self._subscriptions = subscriptions
         self._delivery = delivery
+        self._database = database
         self._lost = lost
-        self.settle = partial(subscriptions.settle)
 
     @property
     def is_listened(self) -> bool:
         return not self._hub.is_empty
 
-    async def apply(self, connection: Connection, changes: Iterable[Change]) -> None:
+    async def apply(self, changes: Iterable[Change]) -> None:
         for change in changes:
             if change.relation.schema == "realtime" and change.relation.table == "messages":
                 self._broadcast(change)
             else:
-                await self._delivery.deliver(connection, change)
+                await self._delivery.deliver(change)
+
+    async def settle(self) -> None:
+        await self._subscriptions.settle(self._database)
 
     def lost(self) -> None:
         self._lost()

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 # Text forms must be what `values` and `filters` expect.
 SESSION = {"timezone": "UTC", "datestyle": "ISO", "intervalstyle": "postgres", "application_name": "realtime"}
-LISTENED_SECONDS, IDLE_SECONDS = 0.01, 0.5
+LISTENED_SECONDS, IDLE_SECONDS = 0.008, 0.5
 # Each poll decodes the log again from the slot's restart point. When that gets slow, a snapshot record moves it on.
 SLOW_POLL_SECONDS = 0.02
 CONNECT_SECONDS, STATEMENT_SECONDS = 5.0, 30.0
@@ -36,16 +36,20 @@ select data from pg_logical_slot_get_binary_changes($1, null, $2,
 
 
 class Sink(Protocol):
-    """Where changes go. Called by one task only, never concurrently."""
+    """Where changes go. Called by one task only, never concurrently.
+
+    It has no use of the source's own connection: decoding empties the caches of the server process that does it,
+    so that whatever runs there next is planned from nothing.
+    """
 
     @property
     def is_listened(self) -> bool:
         """Whether anybody would hear of a change."""
 
-    async def apply(self, connection: Connection, changes: Iterable[Change]) -> None:
+    async def apply(self, changes: Iterable[Change]) -> None:
         """Deliver the changes of one poll."""
 
-    async def settle(self, connection: Connection) -> None:
+    async def settle(self) -> None:
         """Called after every poll: whoever is let in now hears of each change committed later."""
 
     def lost(self) -> None:
@@ -101,8 +105,8 @@ class ChangeSource:
             rows = await connection.fetch(_POLL, slot, MAX_CHANGES, publications)
             duration = time.monotonic() - started
             if self._sink.is_listened:
-                await self._sink.apply(connection, Decoder().changes(row["data"] for row in rows))
-            await self._sink.settle(connection)
+                await self._sink.apply(Decoder().changes(row["data"] for row in rows))
+            await self._sink.settle()
             if duration > SLOW_POLL_SECONDS:
                 await connection.execute("select pg_log_standby_snapshot()")
             pause = LISTENED_SECONDS if self._sink.is_listened else IDLE_SECONDS

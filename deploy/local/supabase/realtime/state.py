@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-import asyncpg
-
 from deploy.local.supabase.keys import Keys
+from deploy.local.supabase.realtime.catalogue import Pool
 from deploy.local.supabase.realtime.hub import Hub
 from deploy.local.supabase.realtime.source import ChangeSource
 from deploy.local.supabase.realtime.subscriptions import Subscriptions
@@ -13,7 +12,7 @@ from deploy.local.supabase.realtime.subscriptions import Subscriptions
 @dataclass(frozen=True)
 class State:
     keys: Keys
-    database: "asyncpg.Pool[asyncpg.Record]"  # as the superuser, who may become any role
+    database: Pool  # as the superuser, who may become any role
     hub: Hub
     subscriptions: Subscriptions
     source: ChangeSource

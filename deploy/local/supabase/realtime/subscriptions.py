@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 
 from deploy.local.supabase.realtime import filters
-from deploy.local.supabase.realtime.catalogue import Connection, published_tables, table_facts
+from deploy.local.supabase.realtime.catalogue import Pool, published_tables, table_facts
 from deploy.local.supabase.realtime.filters import Condition, FilterError
 from deploy.local.supabase.realtime.join import Binding
 from deploy.local.supabase.realtime.outage import OUTAGES
@@ -84,8 +84,8 @@ class Subscriptions:
             if subscription.wants(schema, table, action)
         ]
 
-    async def settle(self, connection: Connection) -> None:
-        """Let in or refuse all who wait. Raises what asyncpg raises when the connection is lost."""
+    async def settle(self, database: Pool) -> None:
+        """Let in or refuse all who wait. Raises what asyncpg raises when PostgreSQL is away."""
         for subscriber in tuple(self._waiting):
             bindings = self._waiting.get(subscriber)
             if bindings is None:  # left meanwhile
@@ -93,7 +93,7 @@ class Subscriptions:
             role = str(subscriber.claims["role"])
             try:
                 subscriptions = [
-                    Subscription(number, subscriber, binding, await _checked(connection, binding, role))
+                    Subscription(number, subscriber, binding, await _checked(database, binding, role))
                     for number, binding in bindings
                 ]
             except FilterError as error:
@@ -108,32 +108,32 @@ class Subscriptions:
             await asyncio.sleep(0)  # thousands who join at once do not hold up the sockets
 
 
-async def _checked(connection: Connection, binding: Binding, role: str) -> tuple[Condition, ...]:
+async def _checked(database: Pool, binding: Binding, role: str) -> tuple[Condition, ...]:
     """The binding's conditions with their values as PostgreSQL writes them. Raises `FilterError`."""
-    tables = await published_tables(connection, binding.schema_, binding.table or "*")
+    tables = await published_tables(database, binding.schema_, binding.table or "*")
     if not tables:
         raise FilterError(f"{binding.schema_}.{binding.table or '*'} is not enabled for Realtime")
     if not binding.filter:
         return ()
     if len(tables) != 1 or binding.table in (None, "*"):
         raise FilterError("a filter wants one table")
-    facts = await table_facts(connection, tables[0], [role])
+    facts = await table_facts(database, tables[0], [role])
     checked = []
     for condition in filters.parse(binding.filter):
         column = facts.column(condition.column) if facts else None
         if column is None or role not in column.readers:
             raise FilterError(f"invalid column for filter {condition.column}")
-        checked.append(await _canonical(connection, condition, column.sql_type))
+        checked.append(await _canonical(database, condition, column.sql_type))
     return tuple(checked)
 
 
-async def _canonical(connection: Connection, condition: Condition, sql_type: str) -> Condition:
+async def _canonical(database: Pool, condition: Condition, sql_type: str) -> Condition:
     """Values of the column's type in the very form in which changes carry them. Raises `FilterError`."""
     if not condition.is_typed or (condition.operator == "isdistinct" and condition.values == ("null",)):
         return condition
     query = f"select array(select v::{sql_type}::text from unnest($1::text[]) v)"  # noqa: S608 - a catalogue's type
     try:
-        values = await connection.fetchval(query, list(condition.values))
+        values = await database.fetchval(query, list(condition.values))
     except OUTAGES:
         raise
     except asyncpg.PostgresError as error:

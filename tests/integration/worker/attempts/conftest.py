@@ -50,6 +50,13 @@ class Bench:
     resources: Resources
     gemini: GeminiStandIn
     client: AsyncClient
+    superuser: asyncpg.Connection[asyncpg.Record]
+
+    async def until_blocked(self) -> None:
+        """Wait until a call of the worker waits for a lock."""
+        waiting = "select count(*) from pg_stat_activity where usename = 'sparky_worker' and wait_event_type = 'Lock'"
+        while not await self.superuser.fetchval(waiting):  # noqa: ASYNC110 - the query itself takes its time
+            await asyncio.sleep(0.01)
 
     async def upload(self, user: UUID, content: bytes = PORTRAIT, mime_type: str = "image/jpeg") -> str:
         path = f"{user}/photo.jpg"
@@ -183,4 +190,6 @@ async def bench(stack: Stack, resources: Resources, database: Database, client: 
     async with httpx.AsyncClient(base_url=stack.gemini_url or "", trust_env=False) as http:
         await http.delete("/local/script")
         await http.delete("/local/calls")
-        yield Bench(stack, Accounts(database), resources, GeminiStandIn(http), client)
+        superuser = await asyncpg.connect(stack.database_url("supabase_admin"))
+        yield Bench(stack, Accounts(database), resources, GeminiStandIn(http), client, superuser)
+        await superuser.close()

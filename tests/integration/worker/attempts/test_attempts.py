@@ -263,3 +263,41 @@ async def test_an_attempt_without_its_lease_writes_nothing_more(bench: Bench) ->
     with pytest.raises(asyncio.CancelledError):
         await attempt
     assert await bench.row(generation) == before
+
+
+# The database goes away
+
+
+async def _cut_connections(bench: Bench) -> None:
+    """What a restart of Postgres does to a worker: every connection it has is ended."""
+    await bench.superuser.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'sparky_worker'"
+    )
+
+
+async def test_connections_that_went_away_are_made_again(bench: Bench) -> None:
+    generation = await bench.submitted()
+    halt = Halt("before_settle")
+    attempt = asyncio.create_task(bench.run(generation, checkpoint=halt))
+    await halt.reached.wait()
+    await _cut_connections(bench)
+    halt.go_on.set()
+    await attempt
+    assert (await bench.row(generation))["status"] == "succeeded"
+    assert await bench.credits_and_held(generation) == (9, 0)
+
+
+async def test_a_settle_cut_off_in_the_middle_is_repeated_and_charges_once(bench: Bench) -> None:
+    generation = await bench.submitted()
+    halt = Halt("before_settle")
+    attempt = asyncio.create_task(bench.run(generation, checkpoint=halt))
+    await halt.reached.wait()
+    async with bench.superuser.transaction():
+        await bench.superuser.execute("select from public.generations where id = $1 for update", generation)
+        halt.go_on.set()
+        await bench.until_blocked()
+        await _cut_connections(bench)
+    await attempt
+    assert (await bench.row(generation))["status"] == "succeeded"
+    assert await bench.credits_and_held(generation) == (9, 0)
+    assert await bench.notifications(generation) == 1

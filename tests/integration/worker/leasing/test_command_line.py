@@ -14,10 +14,19 @@ async def heard(queue: ArqRedis, key: str, count: int) -> list[str]:
     """What jobs pushed to a list, as soon as there are `count` entries."""
 
     async def enough() -> bool:
-        return await queue.llen(key) >= count
+        return len(await entries(queue, key)) >= count
 
     await eventually(enough)
-    return [entry.decode() for entry in await queue.lrange(key, 0, -1)]
+    return [entry.decode() for entry in await entries(queue, key)]
+
+
+async def push(queue: ArqRedis, key: str, value: str = "go") -> None:
+    await queue.execute_command("RPUSH", key, value)  # type: ignore[no-untyped-call]
+
+
+async def entries(queue: ArqRedis, key: str) -> list[bytes]:
+    found: list[bytes] = await queue.execute_command("LRANGE", key, 0, -1)  # type: ignore[no-untyped-call]
+    return found
 
 
 async def until_done(queue: ArqRedis) -> None:
@@ -70,7 +79,7 @@ async def test_the_jobs_of_a_killed_worker_run_again(queue: ArqRedis, redis_url:
     async with WorkerProcess(redis_url):
         ran = await heard(queue, "ran", 6)
         for name in ("a", "b", "c"):
-            await queue.rpush(f"release:{name}", 1)
+            await push(queue, f"release:{name}")
         await until_done(queue)
 
     assert sorted(ran) == ["a", "a", "b", "b", "c", "c"]
@@ -86,7 +95,7 @@ async def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes(queu
             frozen.send(signal.SIGCONT)
             assert await heard(queue, "cancelled", 1) == ["x"]
             assert await Job("key", queue).status() == JobStatus.in_progress
-            await queue.rpush("release:x", 1)
+            await push(queue, "release:x")
             await until_done(queue)
 
     assert await heard(queue, "completed", 1) == ["x"]
@@ -101,7 +110,7 @@ async def test_a_terminated_worker_lets_running_jobs_end_within_its_grace(
         await heard(queue, "ran", 1)
         worker.send(number)
         await queue.enqueue_job("note", "too-late", _job_id="late")
-        await queue.rpush("release:x", 1)
+        await push(queue, "release:x")
         code, output = await worker.ended()
 
     assert code == 0, output

@@ -195,7 +195,7 @@ async def test_rubbish_under_a_jobs_keys_does_not_stop_it(queue: ArqRedis) -> No
     await queue.set("arq:in-progress:key", b"a key that never ends")
     await queue.set("arq:retry:key", b"no number")
     await queue.delete("arq:job:other")
-    await queue.rpush("arq:job:other", "no payload")
+    await queue.sadd("arq:job:other", "no payload")  # type: ignore[misc]
     await queue.set("arq:abort", b"no set")
     await queue.set(PAID, b"no lane")
     await queue.delete("arq:queue:wake")

@@ -3,13 +3,12 @@
 import asyncio
 from typing import Any
 
-from arq.worker import func
 from redis.exceptions import RedisError
 
 from deploy.local.valkey import Valkey
 from schemas.queue import QueuedJob, enqueue, open_queue
 from tests.support.valkey import PATIENCE, eventually, queue_settings
-from tests.support.workers import working
+from tests.support.workers import named, working
 
 
 async def test_a_worker_outlives_a_restart_of_redis_and_works_on(own_valkey: Valkey) -> None:
@@ -29,7 +28,7 @@ async def test_a_worker_outlives_a_restart_of_redis_and_works_on(own_valkey: Val
             return False
         return True
 
-    async with working(own_valkey.url, func(run, name="run_generation"), renew=0.05):
+    async with working(own_valkey.url, named(run), renew=0.05):
         await put_back("before")
         assert await asyncio.wait_for(began.get(), PATIENCE) == "before"
         await own_valkey.stop()
@@ -54,7 +53,7 @@ async def test_a_worker_that_starts_without_redis_waits_for_it(own_valkey: Valke
         began.put_nowait(generation)
 
     await own_valkey.stop()
-    async with working(own_valkey.url, func(run, name="run_generation")):
+    async with working(own_valkey.url, named(run)):
         await own_valkey.start()
         queue = open_queue(queue_settings(own_valkey.url))
         await enqueue(queue, [QueuedJob("key", "generation", None, "free")])

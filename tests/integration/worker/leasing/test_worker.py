@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from arq import ArqRedis, Retry, cron
 from arq.jobs import Job, JobStatus, ResultNotFound
-from arq.worker import func
 
 from schemas.queue import QueuedJob, enqueue
 from tests.support.valkey import PATIENCE, eventually
-from tests.support.workers import make_worker, working
+from tests.support.workers import make_worker, named, working
 from worker.leasing.leases import Leases
 
 
@@ -43,7 +42,7 @@ class Runs:
 
     @property
     def function(self) -> Any:
-        return func(self.run, name="run_generation")
+        return named(self.run)
 
 
 async def put(queue: ArqRedis, key: str, generation: str) -> None:
@@ -101,7 +100,7 @@ async def test_retry_puts_a_job_off_and_counts_the_try(queue: ArqRedis, redis_ur
         if len(tries) == 1:
             raise Retry(defer=3600)
 
-    async with working(redis_url, func(flaky, name="run_generation")):
+    async with working(redis_url, named(flaky)):
         await put(queue, "key", "generation")
 
         async def deferred() -> bool:
@@ -131,7 +130,7 @@ async def test_an_error_is_final_and_the_worker_lives(queue: ArqRedis, redis_url
     async def broken(_: dict[Any, Any]) -> None:
         raise RuntimeError("broken")
 
-    async with working(redis_url, runs.function, func(broken, name="broken")) as worker:
+    async with working(redis_url, runs.function, named(broken, "broken")) as worker:
         await queue.enqueue_job("broken", _job_id="broken")
         await until_empty(queue)
         await put(queue, "key", "after")
@@ -206,7 +205,7 @@ async def test_stock_producers_get_their_results(queue: ArqRedis, redis_url: str
     async def broken(_: dict[Any, Any]) -> None:
         raise RuntimeError("broken")
 
-    async with working(redis_url, func(double, name="double"), func(broken, name="broken"), keep_result=60):
+    async with working(redis_url, named(double, "double"), named(broken, "broken"), keep_result=60):
         job = await queue.enqueue_job("double", 20, plus=2)
         failing = await queue.enqueue_job("broken")
         assert job is not None
@@ -252,7 +251,7 @@ async def test_cron_jobs_run_once_in_a_fleet(queue: ArqRedis, redis_url: str) ->
     async def tidy(ctx: dict[Any, Any]) -> None:
         runs.put_nowait(ctx["job_id"])
 
-    schedule = {"run_at_startup": True, "month": 1, "day": 1, "hour": 0, "minute": 0}
+    schedule: dict[str, Any] = {"run_at_startup": True, "month": 1, "day": 1, "hour": 0, "minute": 0}
     async with (
         working(redis_url, cron_jobs=[cron(tidy, job_id="tidy", **schedule)]),
         working(redis_url, cron_jobs=[cron(tidy, job_id="tidy", **schedule)]),
