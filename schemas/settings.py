@@ -28,7 +28,9 @@ class Settings(BaseSettings):
         100, ge=0, description="Prepared statements kept per connection; 0 behind a transaction pooler."
     )
     redis_url: SecretStr = Field(description="Redis or Valkey, the queue's wake-up.")
-    redis_timeout_seconds: Seconds = Field(2, description="Deadline of one Redis call.")
+    redis_timeout_seconds: Annotated[float, Field(ge=1)] = Field(
+        2, description="Deadline of one Redis call; an idle worker blocks for half a second in one."
+    )
     supabase_url: str = Field(description="Base address of the Supabase project, as the services reach it.")
     supabase_public_url: str | None = Field(
         None, description="Base address that clients use, when it differs from SUPABASE_URL."

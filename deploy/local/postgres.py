@@ -34,7 +34,8 @@ SETTINGS = {
     "log_line_prefix": "%m [%p] %q%u ",
     "jit": "off",
 }
-THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+# Commits stay synchronous: logical decoding, and so Realtime, reads only what has been flushed.
+THROWAWAY = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
 
 
 class Postgres:

@@ -28,7 +28,7 @@ STOPS: dict[str, tuple[tuple[signal.Signals, float], ...]] = {
     "supabase": ((signal.SIGTERM, 5.0),),
     "gemini": ((signal.SIGTERM, 3.0),),
     "intake": ((signal.SIGTERM, 12.0),),
-    "worker": ((signal.SIGTERM, 25.0),),
+    "worker": ((signal.SIGTERM, 45.0),),
 }
 # With a real Supabase, these have to be set as well.
 WITH_SUPABASE = ("SUPABASE_SECRET_KEY", "DATABASE_URL")

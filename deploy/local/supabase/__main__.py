@@ -44,7 +44,7 @@ async def serve(settings: LocalSettings) -> None:
             port=settings.port,
             log_level="warning",
             access_log=False,
-            ws="websockets",
+            ws="auto",
             ws_max_size=MAX_FRAME_BYTES,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

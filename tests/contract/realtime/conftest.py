@@ -141,8 +141,6 @@ async def site() -> AsyncIterator[Site]:
                 for role in ("supabase_auth_admin", "supabase_storage_admin"):
                     await owner.execute(f"alter role {role} login password 'secret'")
                 await owner.execute(SCHEMA)
-                # Only what is flushed is decoded: an asynchronous commit would be heard of some 200 ms later.
-                await owner.execute("alter database postgres set synchronous_commit = on")
                 await owner.expire_connections()
                 folders = Path(folder)
                 async with (

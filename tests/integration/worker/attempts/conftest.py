@@ -50,7 +50,7 @@ class Bench:
     resources: Resources
     gemini: GeminiStandIn
     client: AsyncClient
-    superuser: asyncpg.Connection[asyncpg.Record]
+    superuser: "asyncpg.Connection[asyncpg.Record]"
 
     async def until_blocked(self) -> None:
         """Wait until a call of the worker waits for a lock."""

@@ -26,7 +26,7 @@ async def stack() -> AsyncIterator[Stack]:
 @pytest.fixture(scope="session")
 def settings(stack: Stack) -> Settings:
     values: dict[str, Any] = {name.lower(): value for name, value in stack.environment_of("worker").items()}
-    return Settings.model_validate({**values, "worker_sweep_page": 2, "redis_timeout_seconds": 0.3})
+    return Settings.model_validate({**values, "worker_sweep_page": 2, "redis_timeout_seconds": 1})
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,42 @@
+"""Waiting for something to be so, with a deadline."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+
+DEADLINE_SECONDS = 30.0
+POLL_SECONDS = 0.1
+
+
+async def until(ask: Callable[[], Awaitable[Value]], enough: Callable[[Value], bool]) -> Value:
+    """Ask again and again; the first answer that is enough. Raises `TimeoutError`."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not enough(value := await ask()):
+            await asyncio.sleep(POLL_SECONDS)
+        return value
+
+
+class Heard:
+    """What came in, in order; `first` waits for what is still to come."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
+
+    def add(self, **item: Any) -> None:
+        self.items.append(item)
+        self._news.set()
+
+    def all(self, **wanted: Any) -> list[dict[str, Any]]:
+        """Those so far with these values."""
+        return [item for item in self.items if wanted.items() <= item.items()]
+
+    async def first(self, **wanted: Any) -> dict[str, Any]:
+        """Raises `TimeoutError`."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not (found := self.all(**wanted)):
+                self._news.clear()
+                await self._news.wait()
+            return found[0]
