@@ -38,11 +38,12 @@ async def _keep(_: Connection) -> None:
 async def open_database(settings: Settings) -> Database:
     """Open the pool. JSON columns come and go as Python objects; each call has `DATABASE_TIMEOUT_SECONDS`.
 
-    Raises `OSError` or `asyncpg.PostgresError` when the database cannot be reached.
+    Connects when first used, so that a process may start before its database. Calls raise `OSError`, `TimeoutError` or
+    `asyncpg.PostgresError` while it is away.
     """
     return await asyncpg.create_pool(
         settings.database_url.get_secret_value(),
-        min_size=1,
+        min_size=0,
         max_size=settings.database_pool_size,
         command_timeout=settings.database_timeout_seconds,
         timeout=settings.database_timeout_seconds,

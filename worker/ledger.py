@@ -24,7 +24,7 @@ _AWAY: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server ended the connection just as it was taken into use
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
@@ -150,9 +150,16 @@ class Ledger:
         while True:
             try:
                 return await self._database.fetch(statement, *arguments)
-            except _AWAY as error:
-                if self._database.is_closing():
+            except (*_AWAY, asyncpg.InterfaceError) as error:
+                if self._database.is_closing() or not _is_away(error):
                     raise
                 log.warning("database_away", error=type(error).__name__, wait_seconds=round(wait, 2))
             await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311
             wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+
+
+def _is_away(error: Exception) -> bool:
+    """asyncpg has one exception for a connection that was closed under its user and for arguments that are wrong."""
+    if isinstance(error, asyncpg.InterfaceError):
+        return type(error) is asyncpg.InterfaceError and "closed" in str(error)
+    return True

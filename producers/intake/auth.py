@@ -57,7 +57,7 @@ class Authenticator:
         if not headers:
             raise ProblemError("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
         if len(headers) > 1:
-            raise _refused("There is more than one `Authorization` header.")
+            raise refused("There is more than one `Authorization` header.")
         user_id = await self.owner(headers[0])
         structlog.contextvars.bind_contextvars(user_id=str(user_id))
         return user_id
@@ -67,15 +67,15 @@ class Authenticator:
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN:
-            raise _refused("The header is not `Authorization: Bearer <access token>`.")
+            raise refused("The header is not `Authorization: Bearer <access token>`.")
         try:
             return (await self._known(token) or await self._check(token)).user_id
         except KeysUnavailableError:
             raise ProblemError("unavailable", "Signing keys cannot be fetched.", retry_after=2) from None
         except jwt.ExpiredSignatureError:
-            raise _refused("The token has expired.") from None
+            raise refused("The token has expired.") from None
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-            raise _refused("The token is not valid.") from None
+            raise refused("The token is not valid.") from None
 
     async def _known(self, token: str) -> _Checked | None:
         """A token checked before, while it lasts and its key is still the project's: signatures are dear to check."""
@@ -96,7 +96,7 @@ class Authenticator:
             signing_key = await self.keys.get(key_id) if isinstance(key_id, str) else None
             key, algorithm = (signing_key.key, signing_key.algorithm) if signing_key else (None, "")
         if key is None:
-            raise _refused("The token's key is not known.")
+            raise refused("The token's key is not known.")
         claims = jwt.decode(
             token,
             key,
@@ -116,11 +116,12 @@ class Authenticator:
 def _user(claims: dict[str, object]) -> UUID:
     sub = claims["sub"]
     if claims.get("role") != ROLE or not isinstance(sub, str) or not _UUID.fullmatch(sub):
-        raise _refused("The token is not a user's.")
+        raise refused("The token is not a user's.")
     if claims.get("is_anonymous") is True:
-        raise _refused("Anonymous users must sign up first.")
+        raise refused("Anonymous users must sign up first.")
     return UUID(sub)
 
 
-def _refused(detail: str) -> ProblemError:
+def refused(detail: str) -> ProblemError:
+    """The 401 for a token that cannot be accepted; `detail` says why."""
     return ProblemError("unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})

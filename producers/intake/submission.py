@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.intake.answers import json_response
+from producers.intake.auth import refused
 from producers.intake.body import read_object
 from producers.intake.generations import Submission
 from producers.intake.prefer import wait_seconds
@@ -115,6 +116,8 @@ def _refusal(outcome: str, retry_after: int | None) -> ProblemError:
     match outcome:
         case "invalid_parameters":
             return ProblemError(outcome, errors=[("style", "is not an id of the catalogue")])
+        case "account_not_found":  # the token outlived its user
+            return refused("The user of this token no longer exists.")
         case "daily_limit" | "too_many_in_flight":
             return ProblemError(outcome, retry_after=retry_after or _DEFAULT_RETRY_SECONDS)
         case _:

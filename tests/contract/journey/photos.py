@@ -103,7 +103,7 @@ async def _refused_uploads(journey: Journey) -> None:
         "wrong_type": await refusal(bucket.upload(f"{own}/mine.gif", photo, {"content-type": "image/gif"})),
         "no_type": await refusal(bucket.upload(f"{own}/mine.jpg", photo)),
         "too_large": await refusal(bucket.upload(f"{own}/mine.jpg", bytes(TOO_LARGE), JPEG)),
-        "odd_name": await refusal(bucket.upload(f"{own}/mïne.jpg", photo, JPEG)),
+        "odd_name": journey.named(await refusal(bucket.upload(f"{own}/mïne.jpg", photo, JPEG))),
     }
     journey.facts["after_refused_uploads"] = {"names": [entry["name"] for entry in await bucket.list(own)]}
 

@@ -31,12 +31,22 @@ class Heard:
 
     def all(self, **wanted: Any) -> list[dict[str, Any]]:
         """Those so far with these values."""
-        return [item for item in self.items if wanted.items() <= item.items()]
+        return [item for item in self.items if matches(item, wanted)]
 
     async def first(self, **wanted: Any) -> dict[str, Any]:
+        """The first with these values, now or later. Raises `TimeoutError`."""
+        return await self.first_where(lambda item: matches(item, wanted))
+
+    async def first_where(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Raises `TimeoutError`."""
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while not (found := self.all(**wanted)):
+            while True:
+                for item in self.items:
+                    if wanted(item):
+                        return item
                 self._news.clear()
                 await self._news.wait()
-            return found[0]
+
+
+def matches(item: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    return all(item.get(name) == value for name, value in wanted.items())

@@ -293,3 +293,12 @@ async def test_a_token_of_somebody_who_is_gone_opens_nothing(intake: Intake) -> 
     gone = uuid4()
     answer = await intake.submit(gone, f"{gone}/photo.jpg")
     assert (answer.status_code, answer.json()["code"]) == (404, "source_not_found")
+
+
+async def test_a_token_that_outlived_its_user_is_no_longer_good(intake: Intake, accounts: Accounts) -> None:
+    nobody = uuid4()
+    photo = await accounts.photo(nobody)
+    before = await accounts.contents()
+    answer = await intake.submit(nobody, photo)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert await accounts.contents() == before

@@ -3,6 +3,7 @@
 import asyncio
 import io
 
+import asyncpg
 import pytest
 from PIL import Image
 
@@ -66,6 +67,11 @@ async def test_a_finished_generation_is_not_run_again(bench: Bench) -> None:
     await bench.run(generation)
     assert len(await bench.gemini.calls()) == 1
     assert await bench.credits_and_held(generation) == (9, 0)
+
+
+async def test_what_is_no_generation_id_is_refused_at_once(bench: Bench) -> None:
+    with pytest.raises(asyncpg.DataError, match="invalid UUID"):
+        await bench.run("nonsense")
 
 
 async def test_an_unknown_generation_is_nothing_to_do(bench: Bench) -> None:
@@ -149,8 +155,14 @@ async def test_an_interrupted_call_is_repeated_once_at_most(bench: Bench) -> Non
     assert len(await bench.gemini.calls()) == 2
 
 
-@pytest.mark.parametrize("operation", ["storage download", "storage upload"])
-@pytest.mark.parametrize("fault", [{"kind": "status", "status": 503}, {"kind": "reset"}])
+@pytest.mark.parametrize(
+    ("operation", "fault"),
+    [
+        ("storage download", {"kind": "status", "status": 503}),
+        ("storage upload", {"kind": "status", "status": 503}),
+        ("storage upload", {"kind": "reset"}),
+    ],
+)
 async def test_storage_away_is_tried_again(bench: Bench, operation: str, fault: dict[str, object]) -> None:
     generation = await bench.submitted()
     await bench.supabase_fails(operation, **fault)
