@@ -1,14 +1,23 @@
-"""Named instants of an attempt, so that tests can kill, freeze or overtake a worker exactly there."""
+"""Named instants between a job's claim and its finish, so that tests can kill, freeze or overtake a worker there."""
 
 import os
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
-Point = Literal["after_start", "after_download", "after_gemini", "after_upload", "before_settle", "after_settle"]
+Point = Literal[
+    "after_claim",
+    "after_start",
+    "after_download",
+    "after_gemini",
+    "after_upload",
+    "before_settle",
+    "after_settle",
+    "before_finish",
+]
 Checkpoint = Callable[[Point], Awaitable[None]]
 
-POINTS: Final[tuple[Point, ...]] = (
+ATTEMPT_POINTS: Final[tuple[Point, ...]] = (
     "after_start",
     "after_download",
     "after_gemini",
@@ -16,10 +25,17 @@ POINTS: Final[tuple[Point, ...]] = (
     "before_settle",
     "after_settle",
 )
+"""Those inside the pipeline; the other two are the queue's."""
+POINTS: Final[tuple[Point, ...]] = ("after_claim", *ATTEMPT_POINTS, "before_finish")
 
 
 async def pass_through(_: Point) -> None:
     """Production: nothing happens."""
+
+
+def checkpoint(fatal: str | None) -> Checkpoint:
+    """The hook for `WORKER_CRASH_POINT`. Raises ValueError for a point that does not exist."""
+    return pass_through if fatal is None else kill_at(fatal)
 
 
 def kill_at(fatal: str) -> Checkpoint:

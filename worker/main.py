@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from schemas.logs import configure_logging
 from schemas.queue import RUN_GENERATION, arq_settings, deserialize, open_queue, serialize
 from schemas.settings import Settings
+from worker.checkpoints import checkpoint
 from worker.heartbeat import alive_for, beat, retire
 from worker.leasing import Leasing, install
 from worker.outage import Outage
@@ -48,6 +49,7 @@ def read_settings() -> Settings:
         if settings.gemini_api_key is None:
             raise SystemExit("worker: GEMINI_API_KEY is missing")
         alive_for(settings)
+        checkpoint(settings.worker_crash_point)
     except ValidationError as error:
         faults = "; ".join(f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
         raise SystemExit(f"worker: {faults}") from None
@@ -101,6 +103,7 @@ class WorkerSettings:
         lease_seconds=settings.worker_lease_seconds,
         renew_seconds=settings.worker_renew_seconds,
         beat=beat,
+        checkpoint=checkpoint(settings.worker_crash_point),
     )
     on_startup = start
     on_shutdown = stop

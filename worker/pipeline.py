@@ -141,7 +141,7 @@ class _Run:
         if answer == "stale":
             log.warning("generation_settle_stale", **self.facts())
         else:
-            log.info("generation_settled", adopted=self.adopted, **used, **self.facts())
+            log.info("generation_settled", adopted=self.adopted, usage=used, **self.facts())
 
     async def end_without_result(self, error: AttemptError) -> None:
         """Fail the generation or defer it, as the failure's row says. Raises `arq.Retry` after deferring."""

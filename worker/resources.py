@@ -6,7 +6,7 @@ from typing import Final
 
 from schemas.database import Database, open_database
 from schemas.settings import Settings
-from worker.checkpoints import Checkpoint, kill_at, pass_through
+from worker.checkpoints import Checkpoint, checkpoint
 from worker.gemini import Gemini, open_gemini
 from worker.ledger import Ledger
 from worker.storage import Storage, open_storage
@@ -46,7 +46,7 @@ async def open_resources(settings: Settings, worker: str) -> Resources:
             ledger=Ledger(database, settings, worker),
             storage=storage,
             gemini=gemini,
-            checkpoint=kill_at(settings.worker_crash_point) if settings.worker_crash_point else pass_through,
+            checkpoint=checkpoint(settings.worker_crash_point),
             closing=stack.pop_all(),
         )
 

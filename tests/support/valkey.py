@@ -1,7 +1,6 @@
 """A real Valkey for each test process, empty for each test."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -55,10 +54,3 @@ async def queue(redis_url: str) -> AsyncIterator[ArqRedis]:
     redis = open_queue(queue_settings(redis_url))
     yield redis
     await redis.aclose(close_connection_pool=True)
-
-
-async def eventually(condition: Callable[[], Awaitable[object]]) -> None:
-    """Wait for what Redis announces to nobody; fails when it never comes true."""
-    async with asyncio.timeout(PATIENCE):
-        while not await condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)

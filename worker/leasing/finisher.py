@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import structlog
 
+from worker.checkpoints import Checkpoint
 from worker.leasing.leases import Finish, Leases
 from worker.outage import REDIS_AWAY, Outage
 
@@ -16,8 +17,9 @@ log = structlog.get_logger()
 class Finisher:
     """Nothing handed to `add` is forgotten while the process lives: it is kept and tried again while Redis is away."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: Leases, checkpoint: Checkpoint) -> None:
         self._leases = leases
+        self._checkpoint = checkpoint
         self._pending: list[Finish] = []
         self._work = asyncio.Event()
         self._empty = asyncio.Event()
@@ -39,6 +41,7 @@ class Finisher:
         while True:
             await self._work.wait()
             group = self._pending[:GROUP]
+            await self._checkpoint("before_finish")
             try:
                 stale = await self._leases.finish(group)
             except REDIS_AWAY as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from arq import ArqRedis
 
+from worker.checkpoints import Checkpoint, pass_through
 from worker.leasing.execution import Running
 from worker.leasing.leases import Leases
 from worker.outage import REDIS_AWAY, Outage
@@ -15,12 +16,16 @@ from worker.outage import REDIS_AWAY, Outage
 
 @dataclass(frozen=True)
 class Leasing:
-    """How a worker leases. `beat(ctx, running)` comes before the first claim and before every renewal."""
+    """How a worker leases. `beat(ctx, running)` comes before the first claim and before every renewal.
+
+    `checkpoint` is told when jobs were claimed and when ended ones are about to be committed.
+    """
 
     open_pool: Callable[[], ArqRedis]
     lease_seconds: float = 10
     renew_seconds: float = 3
     beat: Callable[[dict[Any, Any], int], Awaitable[None]] | None = None
+    checkpoint: Checkpoint = pass_through
 
 
 class Renewals:

@@ -67,7 +67,7 @@ class LeasedWorker(Worker):
             await self.on_startup(self.ctx)
         await self._first_beat()
         self._leases = Leases(self.pool, self.queue_name, worker_id, self.leasing.lease_seconds)
-        self._finisher = Finisher(self._leases)
+        self._finisher = Finisher(self._leases, self.leasing.checkpoint)
         renewals = Renewals(self._leases, self.leasing, self.ctx, self.running)
         self._began = True
         log.info("worker_started", worker=worker_id, functions=list(self.functions), slots=self.max_jobs)
@@ -106,7 +106,9 @@ class LeasedWorker(Worker):
                 claim = await self._leases.claim(slots)
                 for key in claim.dropped:
                     log.warning("job_dropped", job_id=key.decode(errors="backslashreplace"), reason="payload_missing")
-                await self._start(claim.jobs)
+                if claim.jobs:
+                    await self.leasing.checkpoint("after_claim")
+                    await self._start(claim.jobs)
                 if self.burst and claim.queued == 0:
                     return None
                 if claim.next_due is None or claim.next_due > 0:

@@ -1,8 +1,10 @@
 """Sign-up to password recovery; at the end the customer is signed in, and a confirmed neighbour too."""
 
+from typing import Any
+
 from supabase import AsyncClient
 from supabase_auth.errors import AuthError
-from supabase_auth.types import Session
+from supabase_auth.types import AuthResponse, Session
 
 from tests.contract.journey.journey import Journey, new_client, refusal
 
@@ -34,11 +36,10 @@ async def _sign_up(journey: Journey) -> None:
         "email": answer.user.email == own.email,
         "full_name": answer.user.user_metadata["full_name"],
     }
-    credentials = {"email": own.email, "password": own.password}
     facts["sign_up_with_a_weak_password"] = {
         "refused": await refusal(own.client.auth.sign_up({"email": f"weak-{own.email}", "password": "short"}))
     }
-    facts["sign_in_before_confirming"] = {"refused": await refusal(own.client.auth.sign_in_with_password(credentials))}
+    facts["sign_in_before_confirming"] = {"refused": await refusal(_sign_in(own.client, own.email, own.password))}
 
 
 async def _confirm(journey: Journey) -> None:
@@ -88,7 +89,8 @@ async def _change(journey: Journey) -> None:
 async def _claims(journey: Journey) -> dict[str, object]:
     answer = await journey.own.client.auth.get_claims()
     assert answer is not None
-    claims, header = answer["claims"], answer["headers"]
+    claims: dict[str, Any] = {**answer["claims"]}
+    header = answer["headers"]
     return {
         "algorithm": header["alg"],
         "own": claims["sub"] == journey.own.id,
@@ -96,7 +98,7 @@ async def _claims(journey: Journey) -> dict[str, object]:
         "audience": claims["aud"],
         "role": claims["role"],
         "level": claims["aal"],
-        "methods": [entry["method"] for entry in claims["amr"]],  # type: ignore[index]
+        "methods": [entry["method"] for entry in claims["amr"]],
     }
 
 
@@ -110,11 +112,9 @@ async def _sign_in_and_out(journey: Journey) -> None:
         "user_of_old_token": await _is_known(stranger, before.access_token),
         "refresh": await refusal(stranger.auth.refresh_session(before.refresh_token)),
     }
-    wrong = {"email": own.email, "password": "not the password"}
-    nobody = {"email": f"nobody-{own.email}", "password": own.password}
-    facts["wrong_password"] = {"refused": await refusal(auth.sign_in_with_password(wrong))}
-    facts["unknown_address"] = {"refused": await refusal(auth.sign_in_with_password(nobody))}
-    answer = await auth.sign_in_with_password({"email": own.email, "password": own.password})
+    facts["wrong_password"] = {"refused": await refusal(_sign_in(own.client, own.email, "not the password"))}
+    facts["unknown_address"] = {"refused": await refusal(_sign_in(own.client, f"nobody-{own.email}", own.password))}
+    answer = await _sign_in(own.client, own.email, own.password)
     assert answer.user is not None
     facts["sign_in"] = {"own": answer.user.id == own.id, "methods": (await _claims(journey))["methods"]}
 
@@ -142,21 +142,20 @@ async def _refresh(journey: Journey) -> None:
 async def _recover(journey: Journey) -> None:
     own, facts, auth = journey.own, journey.facts, journey.own.client.auth
     elsewhere = await new_client(journey.site)
-    await elsewhere.auth.sign_in_with_password({"email": own.email, "password": own.password})
+    await _sign_in(elsewhere, own.email, own.password)
     await auth.reset_password_for_email(own.email)
     mail = (await journey.mails())[-1]
     answer = await auth.verify_otp({"email": own.email, "token": mail["code"], "type": "recovery"})
     assert answer.user is not None
     same = await refusal(auth.update_user({"password": own.password}))
     await auth.update_user({"password": NEW_PASSWORD})
-    old = {"email": own.email, "password": own.password}
-    own.password = NEW_PASSWORD
+    old, own.password = own.password, NEW_PASSWORD
     facts["reset_password"] = {
         "kind": mail["kind"],
         "own": answer.user.id == own.id,
         "same_password": same,
-        "old_password": await refusal((await new_client(journey.site)).auth.sign_in_with_password(old)),
-        "new_password": await refusal(auth.sign_in_with_password({"email": own.email, "password": NEW_PASSWORD})),
+        "old_password": await refusal(_sign_in(await new_client(journey.site), own.email, old)),
+        "new_password": await refusal(_sign_in(own.client, own.email, NEW_PASSWORD)),
         "other_session_is_known": await _is_known(elsewhere),
     }
     await auth.sign_in_with_otp({"email": own.email, "options": {"should_create_user": False}})
@@ -167,9 +166,7 @@ async def _recover(journey: Journey) -> None:
         "kind": mail["kind"],
         "own": answer.user.id == own.id,
         "unknown_address": await refusal(
-            elsewhere.auth.sign_in_with_otp(
-                {"email": f"nobody-{own.email}", "options": {"should_create_user": False}}
-            )
+            elsewhere.auth.sign_in_with_otp({"email": f"nobody-{own.email}", "options": {"should_create_user": False}})
         ),
     }
 
@@ -197,9 +194,7 @@ async def _admin(journey: Journey) -> None:
         {"email": neighbour.email, "password": neighbour.password, "email_confirm": True}
     )
     neighbour.id = created.user.id
-    answer = await neighbour.client.auth.sign_in_with_password(
-        {"email": neighbour.email, "password": neighbour.password}
-    )
+    answer = await _sign_in(neighbour.client, neighbour.email, neighbour.password)
     assert answer.user is not None
     journey.facts["admin_creates_a_user"] = {
         "confirmed": created.user.email_confirmed_at is not None,
@@ -208,6 +203,10 @@ async def _admin(journey: Journey) -> None:
             journey.own.client.auth.admin.create_user({"email": f"x-{neighbour.email}", "password": "whatever"})
         ),
     }
+
+
+async def _sign_in(client: AsyncClient, email: str, password: str) -> AuthResponse:
+    return await client.auth.sign_in_with_password({"email": email, "password": password})
 
 
 async def _session(client: AsyncClient) -> Session:

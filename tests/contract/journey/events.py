@@ -81,7 +81,7 @@ async def listen(journey: Journey) -> Channels:
         "unauthorized": "Unauthorized" in (refused["error"] or ""),
     }
     await _first_changes(journey, channels)
-    await _between_clients(journey)
+    await _between_clients(journey, channels.private)
     await _reconnect(journey, channels)
     await _new_token(journey, channels)
     return channels
@@ -91,12 +91,14 @@ async def leave(journey: Journey, channels: Channels) -> None:
     """One channel stops listening while another goes on; then all are left."""
     client, heard = journey.own.client, channels.heard
     await client.remove_channel(channels.everything)
-    await _rename(client, journey.own.id, "after leaving")
-    await _heard_name(channels, "account", "after leaving")
+    heard.items.clear()
+    for name in ("after leaving", "last"):
+        await _rename(client, journey.own.id, name)
+        await _heard_name(channels, "account", name)
     left = len(client.get_channels())
     await client.remove_all_channels()
     journey.facts["unsubscribe"] = {
-        "heard_on_the_left_one": _names(heard, "everything").count("after leaving"),
+        "heard_on_the_left_one": len(heard.all(channel="everything")),
         "channels": left,
         "in_the_end": len(client.get_channels()),
     }
@@ -107,8 +109,7 @@ async def _first_changes(journey: Journey, channels: Channels) -> None:
     heard = channels.heard
     await _rename(journey.neighbour.client, journey.neighbour.id, "neighbour")
     await _rename(journey.own.client, journey.own.id, "first")
-    change = await _heard_name(channels, "account", "first")
-    await _heard_name(channels, "everything", "first")
+    change = await _heard_everywhere(channels, "first")
     journey.facts["change_of_the_own_row"] = {
         "type": change["type"],
         "columns": sorted(change["new"]),
@@ -125,7 +126,7 @@ async def _first_changes(journey: Journey, channels: Channels) -> None:
     }
 
 
-async def _between_clients(journey: Journey) -> None:
+async def _between_clients(journey: Journey, private: AsyncRealtimeChannel) -> None:
     """Any two clients may talk on a public topic; nobody but the database speaks on a private one."""
     heard, own, neighbour = Heard(), journey.own.client, journey.neighbour.client
     room = own.channel("room")
@@ -138,7 +139,6 @@ async def _between_clients(journey: Journey) -> None:
     first = await heard.first(who="neighbour")
     await theirs.http_send("hello", {"by": "http"})
     both = [(await heard.first(who=who, payload={"by": "http"}))["payload"] for who in ("own", "neighbour")]
-    private = own.channel(f"user:{journey.own.id}")
     journey.facts["broadcast_between_clients"] = {
         "heard": first["payload"],
         "echo": len(heard.all(who="own", payload=first["payload"])),
@@ -160,7 +160,7 @@ async def _reconnect(journey: Journey, channels: Channels) -> None:
     for name in ("account", "everything"):
         await heard.first(channel=name, kind="system")
     await _rename(journey.own.client, journey.own.id, "after the outage")
-    await _heard_name(channels, "account", "after the outage")
+    await _heard_everywhere(channels, "after the outage")
     journey.facts["reconnect"] = {
         "disconnected": answer.json()["disconnected"] > 0,
         **{
@@ -176,7 +176,7 @@ async def _new_token(journey: Journey, channels: Channels) -> None:
     heard.items.clear()
     await journey.own.client.auth.refresh_session()
     await _rename(journey.own.client, journey.own.id, "with a new token")
-    await _heard_name(channels, "everything", "with a new token")
+    await _heard_everywhere(channels, "with a new token")
     journey.facts["new_token"] = {
         "other": await journey.token() != before,
         "states": [item["state"] for item in heard.all(kind="state")],
@@ -195,10 +195,14 @@ def _names(heard: Heard, channel: str) -> list[str]:
 
 async def _heard_name(channels: Channels, channel: str, name: str) -> dict[str, Any]:
     return await channels.heard.first_where(
-        lambda item: item.get("channel") == channel
-        and item.get("table") == "users"
-        and item["new"]["username"] == name
+        lambda item: item.get("channel") == channel and item.get("table") == "users" and item["new"]["username"] == name
     )
+
+
+async def _heard_everywhere(channels: Channels, name: str) -> dict[str, Any]:
+    """Wait for both channels, so that none brings it later. Answers the account's change."""
+    await _heard_name(channels, "everything", name)
+    return await _heard_name(channels, "account", name)
 
 
 async def _rename(client: AsyncClient, user: str, name: str) -> None:
@@ -212,5 +216,3 @@ async def _outcome(call: Awaitable[object]) -> str:
     except Exception:
         return "refused"
     return "accepted"
-
-

@@ -72,9 +72,7 @@ async def _picture(journey: Journey, channels: Channels) -> dict[str, Any]:
         "type": picture.headers["content-type"].partition("/")[0],
         "changed": picture.content != journey.photo,
         "own_list": len(await bucket.list(journey.own.id)),
-        "neighbours_list": len(
-            await journey.neighbour.client.storage.from_("generations").list(journey.own.id)
-        ),
+        "neighbours_list": len(await journey.neighbour.client.storage.from_("generations").list(journey.own.id)),
         "remove": await bucket.remove([row.data["image_path"]]),
     }
     return generation
@@ -152,7 +150,9 @@ async def _delete(journey: Journey, generation: dict[str, Any]) -> None:
         "picture": await until(lambda: journey.status(generation["imageUrl"]), lambda status: status != 200),
         "listed": len(await bucket.list(journey.own.id)),
         "generation": _problem(await _get(journey, path)),
-        "again": (await journey.http.delete(journey.site.intake_url + path, headers=await _headers(journey))).status_code,
+        "again": (
+            await journey.http.delete(journey.site.intake_url + path, headers=await _headers(journey))
+        ).status_code,
         "left": [each["toolId"] for each in (await _get(journey, "/v1/generations")).json()["generations"]],
         "credits": await _credits(journey),
     }

@@ -15,12 +15,14 @@ async def run(site: Site) -> dict[str, Facts]:
     async with httpx.AsyncClient(timeout=CALL_SECONDS, trust_env=False) as http:
         admin = await new_client(site, site.secret_key)
         journey = Journey(site, http, admin, await new_person(site), await new_person(site))
-        await account(journey)
-        await photos(journey)
-        await tables(journey)
-        channels = await listen(journey)
         try:
+            await account(journey)
+            await photos(journey)
+            await tables(journey)
+            channels = await listen(journey)
             await job(journey, channels)
-        finally:
             await leave(journey, channels)
+        finally:
+            for person in (journey.own, journey.neighbour):
+                await person.client.realtime.close()
         return journey.facts

@@ -70,9 +70,7 @@ async def _own_row(journey: Journey) -> None:
         "changed": changed.data,
         "silently": await refusal(users().update({"username": "ada"}, returning="minimal").eq("id", own).execute()),
         "answered_whole": await refusal(users().update({"username": "x"}).eq("id", own).select("*").execute()),
-        "too_long": await refusal(
-            users().update({"username": "x" * 51}).eq("id", own).select("username").execute()
-        ),
+        "too_long": await refusal(users().update({"username": "x" * 51}).eq("id", own).select("username").execute()),
         "credits": await refusal(users().update({"credits": 999}).eq("id", own).select("credits").execute()),
         "plan": await refusal(users().update({"plan_id": 4}).eq("id", own).select("plan_id").execute()),
         "delete": await refusal(users().delete().eq("id", own).select("id").execute()),

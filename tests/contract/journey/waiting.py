@@ -13,9 +13,11 @@ POLL_SECONDS = 0.1
 async def until(ask: Callable[[], Awaitable[Value]], enough: Callable[[Value], bool]) -> Value:
     """Ask again and again; the first answer that is enough. Raises `TimeoutError`."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not enough(value := await ask()):
+        while True:
+            value = await ask()
+            if enough(value):
+                return value
             await asyncio.sleep(POLL_SECONDS)
-        return value
 
 
 class Heard:

@@ -1,42 +1,19 @@
 """Clusters for the tests of the embedded stack."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
 import pytest
 
-from deploy.local.base import apply_base, set_passwords
-from deploy.local.installation import Installation, installation_at, installation_in_wheel
-from deploy.local.keys import PLATFORM_ROLES
 from deploy.local.postgres import Postgres
-
-DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
-PASSWORD = "secret/with:signs@"
-
-
-def installation(version: str) -> Installation:
-    if version == "15":
-        if not (DEBIAN_15 / "postgres").exists():
-            pytest.skip("PostgreSQL 15 is not installed (Debian's package postgresql-15)")
-        return installation_at(DEBIAN_15)
-    return installation_in_wheel(int(version))
+from tests.support.servers import platform_server
 
 
 @pytest.fixture(scope="module", params=["18", "16", "15"])
 async def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
-    """A fresh Supabase-like database, nothing of ours in it; every role logs in with PASSWORD."""
-    postgres = Postgres(
-        tmp_path_factory.mktemp("platform"), PASSWORD, installation=installation(request.param), durable=False
-    )
-    await postgres.start()
-    try:
-        assert await apply_base(postgres.dsn())
-        await set_passwords(postgres.dsn(), dict.fromkeys((*PLATFORM_ROLES, "postgres"), PASSWORD))
+    """A fresh Supabase-like database of each version."""
+    async with platform_server(tmp_path_factory.mktemp("platform"), request.param) as postgres:
         yield postgres
-    finally:
-        await postgres.stop()
-        postgres.destroy()
 
 
 @pytest.fixture

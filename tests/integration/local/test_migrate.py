@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.migrate import SUPABASE, MigrationFailed, migrate, migrations_in
 from deploy.local.postgres import Postgres
-from tests.integration.local.conftest import PASSWORD
+from tests.support.servers import PASSWORD
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from deploy.local.postgres import Postgres
-from tests.integration.local.conftest import PASSWORD, installation
+from tests.support.servers import PASSWORD, installation
 
 NewServer = Callable[..., Postgres]
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import httpx
 import pytest
-import redis.asyncio
+from arq import ArqRedis
 
 from deploy.local.portrait import jpeg, portrait
 from deploy.local.stack import Stack
@@ -16,6 +16,7 @@ from tests.integration.product.conftest import QUICK
 from tests.support.accounts import Accounts
 from tests.support.customers import signed_in
 from tests.support.stack import temporary_stack
+from tests.support.waiting import eventually
 
 ENTERPRISE = "update public.users set plan_id = 4 where id = $1"
 OPEN = "select count(*) from public.generations where user_id = $1 and status in ('queued', 'processing')"
@@ -70,7 +71,7 @@ async def test_two_hundred_queued_all_finish_after_redis_was_emptied(own_stack: 
         requests = [(path, {"age": age}) for path in paths for age in range(20, 70)]
         answers = await asyncio.gather(*(customer.submit(path, "age", parameters) for path, parameters in requests))
         assert {answer.status_code for answer in answers} == {202}
-        async with redis.asyncio.from_url(own_stack.redis_url) as queue:
+        async with ArqRedis.from_url(own_stack.redis_url) as queue:
             await queue.flushall()
         await own_stack.run("worker")
         last = await asyncio.gather(
@@ -91,9 +92,11 @@ async def test_a_worker_told_to_stop_hands_its_work_back_without_using_a_try(
             path = await customer.upload()
             answer = asyncio.create_task(customer.submit(path, wait=True))
             worker = await own_stack.run("worker", environment={"WORKER_GRACE_SECONDS": "0"})
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while not (await gemini.get("/local/calls")).json()["calls"]:
-                    await asyncio.sleep(0.02)
+
+            async def called() -> bool:
+                return bool((await gemini.get("/local/calls")).json()["calls"])
+
+            await eventually(called)
             await worker.stop()
         await own_stack.run("worker", label="worker-next")
         body = (await answer).json()

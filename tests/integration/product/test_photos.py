@@ -4,6 +4,7 @@ from deploy.local.portrait import jpeg, portrait
 from tests.integration.product.conftest import Gemini
 from tests.support.accounts import Accounts
 from tests.support.customers import Customer
+from tests.support.waiting import eventually
 
 
 async def ended(customer: Customer, accounts: Accounts, code: str) -> None:
@@ -18,17 +19,17 @@ async def ended(customer: Customer, accounts: Accounts, code: str) -> None:
 async def test_a_photo_overwritten_after_submission_ends_in_source_changed(
     customer: Customer, accounts: Accounts, gemini: Gemini
 ) -> None:
-    await gemini.behave({"kind": "status", "status": 503, "times": 1})
     path = await customer.upload("me.jpg")
-    # Queued, but out of the queue's sight until it is submitted again below.
+    # Written but not enqueued, so that nothing runs before the photo is replaced; the sweep finds it then.
     row = await accounts.submit(customer.id, path)
     await customer.upload("me.jpg", jpeg(portrait(192, 256, seed=7)), replace=True)
-    await accounts.database.execute(
-        "update public.generations set next_sweep_at = now() where id = $1", row["id"]
-    )
-    answer = await customer.intake.get(f"/v1/generations/{row['id']}")
-    while answer.json()["finishedAt"] is None:
+    await accounts.database.execute("update public.generations set next_sweep_at = now() where id = $1", row["id"])
+
+    async def finished() -> bool:
         answer = await customer.intake.get(f"/v1/generations/{row['id']}")
+        return answer.json()["finishedAt"] is not None
+
+    await eventually(finished)
     await ended(customer, accounts, "source_changed")
     assert await gemini.calls() == 0
 

@@ -27,9 +27,7 @@ async def test_twenty_different_submissions_with_three_credits_make_exactly_thre
     customer: Customer, accounts: Accounts, gemini: Gemini
 ) -> None:
     await accounts.database.execute(PRO, customer.id)
-    await accounts.database.execute(
-        "select sparky.write_ledger($1, 'adjustment', -7, null, null, 'test')", customer.id
-    )
+    await accounts.database.execute("select sparky.write_ledger($1, 'adjustment', -7, null, null, 'test')", customer.id)
     await gemini.behave({"kind": "delay", "seconds": 0.2})
     path = await customer.upload()
     answers = await asyncio.gather(*(customer.submit(path, "age", {"age": 10 + n}, wait=True) for n in range(20)))

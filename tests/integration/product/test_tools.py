@@ -28,7 +28,9 @@ TOOLS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-async def test_a_picture_tool_gives_a_visibly_changed_picture(customer: Customer, accounts: Accounts, tool: str) -> None:
+async def test_a_picture_tool_gives_a_visibly_changed_picture(
+    customer: Customer, accounts: Accounts, tool: str
+) -> None:
     path = await customer.upload(content=PORTRAIT)
     generation = await customer.finished(path, tool, TOOLS[tool])
     assert (generation["status"], generation["error"]) == ("succeeded", None)

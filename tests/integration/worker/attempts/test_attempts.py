@@ -6,10 +6,11 @@ import io
 import asyncpg
 import pytest
 from PIL import Image
+from structlog.testing import capture_logs
 
 from deploy.local.portrait import jpeg, portrait
 from tests.integration.worker.attempts.conftest import PORTRAIT, Bench, Halt
-from worker.checkpoints import POINTS, Point
+from worker.checkpoints import ATTEMPT_POINTS, Point
 from worker.leasing.execution import LEASE_LOST
 
 PICTURES: list[tuple[str, dict[str, object]]] = [
@@ -50,6 +51,22 @@ async def test_an_analysis_settles_with_its_thirteen_fields(bench: Bench) -> Non
     row = await bench.row(generation)
     assert (row["status"], row["image_path"], len(row["result"])) == ("succeeded", None, 13)
     assert await bench.credits_and_held(generation) == (9, 0)
+
+
+async def test_an_attempt_leaves_one_event_that_says_how_it_ended(bench: Bench) -> None:
+    await bench.gemini.answers(
+        {"kind": "status", "status": 503, "times": 1}, {"kind": "status", "status": 404, "match": "70"}
+    )
+    one, other = await bench.submitted(), await bench.submitted(parameters={"age": 70})
+    with capture_logs() as events:
+        for generation in (one, one, other):
+            await bench.run(generation)
+    assert [(event["event"], event["generation_id"], event["log_level"]) for event in events] == [
+        ("generation_deferred", one, "warning"),
+        ("generation_settled", one, "info"),
+        ("generation_failed", other, "error"),
+    ]
+    assert all(event["timings_ms"]["gemini"] > 0 for event in events)
 
 
 async def test_where_a_photo_was_taken_does_not_reach_gemini(bench: Bench) -> None:
@@ -221,7 +238,7 @@ async def test_an_analysis_paid_for_is_settled_by_the_next_attempt(bench: Bench)
     assert len(await bench.gemini.calls()) == 1
 
 
-@pytest.mark.parametrize("point", [point for point in POINTS if point != "after_settle"])
+@pytest.mark.parametrize("point", [point for point in ATTEMPT_POINTS if point != "after_settle"])
 async def test_an_attempt_overtaken_anywhere_charges_once(bench: Bench, point: Point) -> None:
     generation = await bench.submitted()
     halt = Halt(point)
@@ -239,7 +256,7 @@ async def test_an_attempt_overtaken_anywhere_charges_once(bench: Bench, point: P
 # Shutdown
 
 
-@pytest.mark.parametrize("point", [point for point in POINTS if point != "after_settle"])
+@pytest.mark.parametrize("point", [point for point in ATTEMPT_POINTS if point != "after_settle"])
 async def test_a_shutdown_hands_back_without_counting_a_try(bench: Bench, point: Point) -> None:
     generation = await bench.submitted()
     halt = Halt(point)

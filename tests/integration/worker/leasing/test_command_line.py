@@ -6,7 +6,8 @@ import pytest
 from arq import ArqRedis
 from arq.jobs import Job, JobStatus
 
-from tests.support.valkey import PATIENCE, eventually
+from tests.support.valkey import PATIENCE
+from tests.support.waiting import eventually
 from tests.support.workers import WorkerProcess
 
 

@@ -5,7 +5,7 @@ from arq import ArqRedis
 from arq.jobs import Job, JobStatus
 
 from schemas.queue import QueuedJob, enqueue, lane_keys
-from tests.support.valkey import eventually
+from tests.support.waiting import eventually
 from worker.leasing.leases import Finish, Leases
 
 PAID, FREE = lane_keys()

@@ -7,7 +7,8 @@ from redis.exceptions import RedisError
 
 from deploy.local.valkey import Valkey
 from schemas.queue import QueuedJob, enqueue, open_queue
-from tests.support.valkey import PATIENCE, eventually, queue_settings
+from tests.support.valkey import PATIENCE, queue_settings
+from tests.support.waiting import eventually
 from tests.support.workers import named, working
 
 

@@ -8,7 +8,8 @@ from arq import ArqRedis, Retry, cron
 from arq.jobs import Job, JobStatus, ResultNotFound
 
 from schemas.queue import QueuedJob, enqueue
-from tests.support.valkey import PATIENCE, eventually
+from tests.support.valkey import PATIENCE
+from tests.support.waiting import eventually
 from tests.support.workers import make_worker, named, working
 from worker.leasing.leases import Leases
 
