@@ -21,9 +21,32 @@ local function now_ms()
     return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- One token is enough: a worker claims before it waits, and a claim that leaves due work behind puts the token back.
-local function wake_one(wake)
-    if call('LLEN', wake) == 0 then
-        redis.call('LPUSH', wake, 1)
+-- Idle workers stand in a list, the longest idle first. Each has a key that says how it takes a job (lease in ms, token) and
+-- ends soon after the worker would have looked again by itself, and an inbox on which it blocks.
+-- Takes the first one that lives out of the list; answers its name, lease and token, or nothing.
+local function take_idle(idle)
+    local worker = call('LPOP', idle)
+    while worker do
+        local offer = call('GETDEL', idle .. ':offer:' .. worker)
+        local lease, token = string.match(offer or '', '^(%d+) (.+)$')
+        if lease then
+            return worker, tonumber(lease), token
+        end
+        worker = call('LPOP', idle)
+    end
+end
+
+-- A worker that dies before it reads this leaves nothing behind after a lease.
+local function post(idle, worker, lease, message)
+    local inbox = idle .. ':inbox:' .. worker
+    call('RPUSH', inbox, message)
+    redis.call('PEXPIRE', inbox, lease)
+end
+
+-- Makes one idle worker look. Nobody is idle while work is due that it has seen, so without one there is nothing to do.
+local function wake_one(idle)
+    local worker, lease = take_idle(idle)
+    if worker then
+        post(idle, worker, lease, '')
     end
 end

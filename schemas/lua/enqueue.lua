@@ -1,19 +1,45 @@
 -- Puts jobs into the queue.
 -- Guarantees: the payload is always the newest; a job that is in a lane already stays there and can only become due
--- earlier; neither a kept result nor used-up tries of an earlier job with this id stand in its way; one idle worker wakes.
--- KEYS: wake list, lanes.  ARGV: milliseconds a payload lives past its due time, then for each job:
+-- earlier; neither a kept result nor used-up tries of an earlier job with this id stand in its way; a job that is due and not
+-- running is claimed for an idle worker, if there is one, and lies in its inbox under a lease.
+-- KEYS: idle workers, abort set, lanes.  ARGV: milliseconds a payload lives past its due time, then for each job:
 -- id, index of its lane, due time in ms (0: now), payload.
-local now, keep = now_ms(), tonumber(ARGV[1])
+local now, keep, left = now_ms(), tonumber(ARGV[1]), false
+
+-- True when an idle worker has it now.
+local function hand_over(id, index, due, payload)
+    if redis.call('EXISTS', RUNNING .. id) == 1 then
+        return false
+    end
+    local worker, lease, token = take_idle(KEYS[1])
+    if not worker then
+        return false
+    end
+    redis.call('SET', RUNNING .. id, token, 'PX', lease)
+    redis.call('SET', RETRY .. id, 1, 'EX', 88400)
+    call('ZADD', KEYS[2 + index], now + lease, id)
+    local head = string.format('%s %d %d %d %d ', token, index, due, call('ZREM', KEYS[2], id), #id)
+    post(KEYS[1], worker, lease, head .. id .. payload)
+    return true
+end
+
 for i = 2, #ARGV, 4 do
-    local id, lane, due, payload = ARGV[i], KEYS[1 + ARGV[i + 1]], tonumber(ARGV[i + 2]), ARGV[i + 3]
-    for other = 2, #KEYS do
-        if call('ZSCORE', KEYS[other], id) then
-            lane = KEYS[other]
+    local id, index, due, payload = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]
+    for other = 1, #KEYS - 2 do
+        if call('ZSCORE', KEYS[2 + other], id) then
+            index = other
         end
     end
     due = due > 0 and due or now
     redis.call('SET', JOB .. id, payload, 'PX', math.max(due - now, 0) + keep)
     redis.call('DEL', RESULT .. id, RETRY .. id)
-    call('ZADD', lane, 'LT', due, id)
+    if due > now then
+        call('ZADD', KEYS[2 + index], 'LT', due, id)
+    elseif left or not hand_over(id, index, due, payload) then
+        call('ZADD', KEYS[2 + index], 'LT', due, id)
+        left = true
+    end
 end
-wake_one(KEYS[1])
+if left then
+    wake_one(KEYS[1])
+end
