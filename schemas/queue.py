@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from arq import ArqRedis
 from arq.connections import RedisSettings
-from arq.constants import default_queue_name
+from arq.constants import abort_jobs_ss, default_queue_name
 from arq.jobs import serialize_job
 from arq.utils import timestamp_ms, to_unix_ms
 from redis.asyncio import BlockingConnectionPool
@@ -26,7 +26,7 @@ CONNECTIONS: Final = 50
 
 # Lanes, the most important first, each a sorted set of its own. Free work waits where stock arq producers put theirs.
 LANE_SUFFIXES: Final = {"paid": ":paid", "free": ""}
-WAKE_SUFFIX: Final = ":wake"
+IDLE_SUFFIX: Final = ":idle"
 
 _LANE_INDEX: Final = {lane: index for index, lane in enumerate(LANE_SUFFIXES, start=1)}
 _ENQUEUE: Final = Script("schemas", "enqueue")
@@ -89,7 +89,8 @@ async def enqueue(queue: ArqRedis, jobs: Sequence[QueuedJob]) -> None:
     """Put one or many jobs in, in one round trip, all or none; repeating it is harmless.
 
     A job that is there already gets the new payload and can only become due earlier; one that is running
-    starts again when it ends. Raises `redis.RedisError` or `OSError` when Redis is away.
+    starts again when it ends; one that is due goes straight to an idle worker. Raises `redis.RedisError` or
+    `OSError` when Redis is away.
     """
     if not jobs:
         return
@@ -102,4 +103,4 @@ async def enqueue(queue: ArqRedis, jobs: Sequence[QueuedJob]) -> None:
         due = 0 if job.due_at is None else to_unix_ms(job.due_at)
         arguments += [job.cache_key, _LANE_INDEX[job.lane], due, payload]
     name = queue.default_queue_name
-    await _ENQUEUE(queue, [name + WAKE_SUFFIX, *lane_keys(name)], arguments)
+    await _ENQUEUE(queue, [name + IDLE_SUFFIX, abort_jobs_ss, *lane_keys(name)], arguments)

@@ -12,6 +12,8 @@ from pathlib import Path
 HEADER = 8
 """Numbers before the jobs' own; the first says whether workers may begin."""
 FIELDS = 4
+WARM_UP = 10
+"""Jobs before the paced ones, for connections and scripts to be in place; not counted."""
 
 VARIABLE = "BENCH_BOARD"
 

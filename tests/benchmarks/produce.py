@@ -6,10 +6,8 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from tests.benchmarks.board import WARM_UP
 from tests.benchmarks.body import board
-
-WARM_UP = 10
-"""Jobs before the paced ones, for connections and scripts to be in place; not counted."""
 
 
 def _plan() -> tuple[str, range, float]:

@@ -8,11 +8,14 @@ from typing import Final
 from arq import ArqRedis
 from arq.constants import abort_jobs_ss
 
-from schemas.queue import LANE_SUFFIXES, WAKE_SUFFIX, lane_keys
+from schemas.queue import IDLE_SUFFIX, LANE_SUFFIXES, lane_keys
 from schemas.scripts import Argument, Script
 
 # Turns of the lanes while all of them have due work: paid four times, free once, so that free users still move.
 LANE_TURNS: Final = {"paid": 4, "free": 1}
+
+# An idle worker that comes late is still handed jobs; a dead one no longer.
+IDLE_MARGIN_SECONDS: Final = 1.0
 
 _CYCLE: Final = tuple(index for index, lane in enumerate(LANE_SUFFIXES, start=1) for _ in range(LANE_TURNS[lane]))
 _CLAIM: Final = Script("worker.leasing", "claim")
@@ -40,12 +43,16 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one claim brought. `next_due` is in seconds, None when nothing waits; `queued` counts running jobs too."""
+    """What one claim brought. `next_due` is in seconds, None when nothing waits; `queued` counts running jobs too.
+
+    `idle`: from now on a job may be handed to this worker, which should wait for it.
+    """
 
     jobs: list[Claimed]
     dropped: list[bytes]
     next_due: float | None
     queued: int
+    idle: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,28 +81,38 @@ class Leases:
 
     def __init__(self, redis: ArqRedis, queue_name: str, worker_id: str, lease_seconds: float) -> None:
         self._redis = redis
-        self._wake = queue_name + WAKE_SUFFIX
+        self._idle_list = queue_name + IDLE_SUFFIX
         self._lanes = lane_keys(queue_name)
         self._worker_id = worker_id
+        self._inbox = f"{self._idle_list}:inbox:{worker_id}"
         self._lease_ms = int(lease_seconds * 1000)
         self._serial = 0
         self._turn = 0
+        self._maybe_idle = False
 
-    async def claim(self, slots: int) -> Claim:
-        """Take up to `slots` due jobs."""
-        serial = self._serial
-        self._serial += slots  # before the call: a token is never used twice, whatever becomes of the answer
-        wait, queued, dropped, taken = await _CLAIM(
+    async def claim(self, slots: int, idle_seconds: float = 0) -> Claim:
+        """Take up to `slots` due jobs, and become idle for so long if that leaves a slot free and nothing due.
+
+        Until then the worker is idle no more: what was handed to it meanwhile is among the jobs, and counts.
+        """
+        serial, was_idle = self._serial, self._maybe_idle
+        # Before the call, whatever becomes of the answer: a token is never used twice, an inbox never forgotten.
+        self._serial += slots + 1
+        self._maybe_idle = was_idle or idle_seconds > 0
+        idle_ms = int((idle_seconds + IDLE_MARGIN_SECONDS) * 1000) if idle_seconds else 0
+        wait, queued, dropped, taken, inbox, idle = await _CLAIM(
             self._redis,
-            [self._wake, abort_jobs_ss, *self._lanes],
-            [slots, self._lease_ms, self._worker_id, serial, self._turn, *_CYCLE],
+            [self._idle_list, abort_jobs_ss, *self._lanes],
+            [slots, self._lease_ms, self._worker_id, serial, self._turn, int(was_idle), idle_ms, *_CYCLE],
         )
+        self._maybe_idle = bool(idle)
         self._turn = (self._turn + len(taken)) % len(_CYCLE)
         jobs = [
             Claimed(key, lane, token.decode(), tries, int(float(score)), payload, bool(aborted))
             for key, lane, token, tries, score, payload, aborted in taken
         ]
-        return Claim(jobs, dropped, None if wait < 0 else wait / 1000, queued)
+        jobs += [_handed(message) for message in inbox if message]
+        return Claim(jobs, dropped, None if wait < 0 else wait / 1000, queued, bool(idle))
 
     async def renew(self, jobs: Iterable[Claimed], *, retake: bool = False) -> Renewal:
         """Extend the leases; with `retake` also those that nobody holds any more."""
@@ -113,10 +130,21 @@ class Leases:
             again = -1 if finish.again_ms is None else finish.again_ms
             arguments += [job.key, job.lane, job.token, job.payload, again, int(not finish.counts_try)]
             arguments += [finish.result or b"", finish.result_ms, finish.blocked_ms]
-        stale = await _FINISH(self._redis, [self._wake, abort_jobs_ss, *self._lanes], arguments)
+        stale = await _FINISH(self._redis, [self._idle_list, abort_jobs_ss, *self._lanes], arguments)
         return {token.decode() for token in stale}
 
-    async def wait_for_work(self, seconds: float) -> None:
-        """Block until an enqueue wakes this worker, at most `seconds`."""
+    async def wait_for_job(self, seconds: float) -> Claimed | None:
+        """While idle: the job that an enqueue hands over, None when there is reason to claim; at most `seconds`."""
         timeout = max(seconds, 0.001)  # 0 would wait for ever
-        await self._redis.execute_command("BLPOP", self._wake, timeout)  # type: ignore[no-untyped-call]
+        answer = await self._redis.execute_command("BLPOP", self._inbox, timeout)  # type: ignore[no-untyped-call]
+        if answer is None:
+            return None
+        self._maybe_idle = False
+        return _handed(answer[1]) if answer[1] else None
+
+
+def _handed(message: bytes) -> Claimed:
+    """A job as the enqueue script hands it over; it is the first try."""
+    token, lane, score, aborted, length, rest = message.split(b" ", 5)
+    end = int(length)
+    return Claimed(rest[:end], int(lane), token.decode(), 1, int(score), rest[end:], aborted == b"1")

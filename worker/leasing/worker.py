@@ -8,26 +8,23 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from signal import Signals
 from typing import Any, Final
 
 import arq.worker
 import structlog
-from arq.constants import abort_job_max_age, abort_jobs_ss
 from arq.typing import WorkerCoroutine
-from arq.utils import timestamp_ms
 from arq.worker import Function, Worker
 
-from worker.leasing.execution import Running, execute
+from worker.leasing.claiming import Claiming
+from worker.leasing.execution import Running
 from worker.leasing.finisher import Finisher
 from worker.leasing.leases import Claimed, Finish, Leases
 from worker.leasing.renewals import Leasing, Renewals
+from worker.leasing.upkeep import keep_up
 from worker.outage import REDIS_AWAY, Outage
 from worker.tasks import end
 
-CLAIM_BATCH: Final = 64  # so that one worker does not take what others would start sooner
-STARTS_PER_TURN: Final = 8  # so that a large claim does not hold up the event loop
 STOP_SECONDS: Final = 6.0  # for cancelled jobs to hand themselves back, and once more for the last commits
 
 log = structlog.get_logger()
@@ -49,16 +46,14 @@ class LeasedWorker(Worker):
         super().__init__(functions, **options)
         self.leasing = leasing
         self.running: dict[str, Running] = {}
-        self._stopping = asyncio.Event()
-        self._changed = asyncio.Event()
-        self._began = False
+        self._claiming: Claiming | None = None
+        self._stopping = False
         self._grace = 0.0
         self._hooks: set[asyncio.Task[None]] = set()
 
     async def main(self) -> None:
         """Work until a signal, or in burst mode until the queue is empty."""
-        self._stopping.clear()
-        self._began, self._grace = False, 0.0
+        self._claiming, self._stopping, self._grace = None, False, 0.0
         if self._pool is None:
             self._pool = self.leasing.open_pool()
         worker_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -69,14 +64,16 @@ class LeasedWorker(Worker):
         self._leases = Leases(self.pool, self.queue_name, worker_id, self.leasing.lease_seconds)
         self._finisher = Finisher(self._leases, self.leasing.checkpoint)
         renewals = Renewals(self._leases, self.leasing, self.ctx, self.running)
-        self._began = True
+        self._claiming = claiming = Claiming(self, self._leases)
+        if self._stopping:
+            claiming.stop()
         log.info("worker_started", worker=worker_id, functions=list(self.functions), slots=self.max_jobs)
         async with asyncio.TaskGroup() as group:
-            background = [group.create_task(work) for work in (self._finisher.run(), renewals.run(), self._tick())]
+            background = [group.create_task(work) for work in (self._finisher.run(), renewals.run(), keep_up(self))]
             try:
-                await self._claim_until_stopped()
+                await claiming.run()
             finally:
-                await self._wind_down()
+                await self._wind_down(claiming)
                 await end(background)
         log.info("worker_stopped", worker=worker_id, complete=self.jobs_complete, failed=self.jobs_failed)
 
@@ -90,57 +87,16 @@ class LeasedWorker(Worker):
                 await outage.pause()
         return None
 
-    async def _claim_until_stopped(self) -> None:
-        outage = Outage("claim")
-        while not self._stopping.is_set():
-            if self.burst and 0 <= self.max_burst_jobs <= self._jobs_started():
-                return await self._until_idle()
-            slots = min(self.max_jobs - len(self.running), CLAIM_BATCH)
-            if self.burst and self.max_burst_jobs >= 0:
-                slots = min(slots, self.max_burst_jobs - self._jobs_started())
-            if slots < 1:
-                self._changed.clear()
-                await self._changed.wait()
-                continue
-            try:
-                claim = await self._leases.claim(slots)
-                for key in claim.dropped:
-                    log.warning("job_dropped", job_id=key.decode(errors="backslashreplace"), reason="payload_missing")
-                if claim.jobs:
-                    await self.leasing.checkpoint("after_claim")
-                    await self._start(claim.jobs)
-                if self.burst and claim.queued == 0:
-                    return None
-                if claim.next_due is None or claim.next_due > 0:
-                    await self._leases.wait_for_work(min(claim.next_due or self.poll_delay_s, self.poll_delay_s))
-            except REDIS_AWAY as error:
-                outage.failed(error)
-                await outage.pause()
-            else:
-                outage.over()
-        return None
+    def give_back(self, job: Claimed) -> None:
+        """Make a job that was never started due at once."""
+        self._finisher.add(Finish(job, again_ms=0, counts_try=False))
 
-    async def _until_idle(self) -> None:
-        if self.tasks:
-            await asyncio.wait(self.tasks.values())
-
-    async def _start(self, jobs: list[Claimed]) -> None:
-        for number, job in enumerate(jobs, start=1):
-            if self._stopping.is_set():
-                self._finisher.add(Finish(job, again_ms=0, counts_try=False))
-                continue
-            running = Running(job)
-            running.task = self.loop.create_task(execute(self, running))
-            running.task.add_done_callback(partial(self._ended, running))
-            self.running[job.token] = running
-            self.tasks[job.token] = running.task
-            if number % STARTS_PER_TURN == 0:
-                await asyncio.sleep(0)
-
-    def _ended(self, running: Running, task: "asyncio.Task[Finish | None]") -> None:
+    def ended(self, running: Running, task: "asyncio.Task[Finish | None]") -> None:
+        """A job's task is done: free its slot and commit how it ended."""
         job = running.job
         del self.running[job.token], self.tasks[job.token]
-        self._changed.set()
+        if self._claiming:
+            self._claiming.slot_freed()
         if task.cancelled():  # before it took its first step
             finish = None if running.lost else Finish(job, again_ms=0, counts_try=False)
         elif error := task.exception():
@@ -164,41 +120,18 @@ class LeasedWorker(Worker):
             except Exception:
                 log.exception("job_hook_failed", job_id=finish.job.job_id, hook="after_job_end")
 
-    async def _tick(self) -> None:
-        """arq's own upkeep: the health key, cron jobs, aborts."""
-        outage = Outage("upkeep")
-        while True:
-            try:
-                await self.heart_beat()
-                if self.allow_abort_jobs:
-                    await self._cancel_aborted_jobs()
-                outage.over()
-            except REDIS_AWAY as error:
-                outage.failed(error)
-                await outage.pause()
-            await asyncio.sleep(self.poll_delay_s)
-
-    async def _cancel_aborted_jobs(self) -> None:
-        """Cancel what producers asked to abort. A request for a job that is not there is forgotten after a minute."""
-        await self.pool.zremrangebyscore(abort_jobs_ss, "-inf", timestamp_ms() - abort_job_max_age * 1000)
-        asked = set(await self.pool.zrange(abort_jobs_ss, 0, -1))
-        for running in list(self.running.values()):
-            if running.job.key in asked:
-                running.aborted = True
-                running.cancel()
-                await self.pool.zrem(abort_jobs_ss, running.job.key)
-
     def handle_sig(self, signum: Signals) -> None:
         """Stop claiming and let running jobs end within the grace period; a second signal ends it at once."""
-        hurry = self._stopping.is_set() or signum == Signals.SIGUSR1
+        hurry = self._stopping or signum == Signals.SIGUSR1
         log.info("worker_stopping", signal=Signals(signum).name, running=len(self.running), hurry=hurry)
         self._grace = 0 if hurry else self._job_completion_wait
         self.allow_pick_jobs = False
-        self._stopping.set()
-        self._changed.set()
+        self._stopping = True
         if hurry:
             self._hand_back()
-        if not self._began and self.main_task:
+        if self._claiming:
+            self._claiming.stop()
+        elif self.main_task:
             self.main_task.cancel()
         if self.on_stop:
             self.on_stop(signum)
@@ -210,7 +143,9 @@ class LeasedWorker(Worker):
             running.handed_back = True
             running.cancel()
 
-    async def _wind_down(self) -> None:
+    async def _wind_down(self, claiming: Claiming) -> None:
+        with suppress(*REDIS_AWAY):  # then the lease of what was handed over runs out
+            await claiming.withdraw()
         if self.tasks:
             await asyncio.wait(self.tasks.values(), timeout=self._grace)
         self._hand_back()

@@ -5,6 +5,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from tests.integration.sql.conftest import Server
 from tests.support.accounts import Accounts
 
 
@@ -26,6 +27,20 @@ async def test_a_sign_up_succeeds_even_when_no_account_can_be_made(accounts: Acc
         signed_up = await connection.fetchval("select count(*) from auth.users where id = $1", user)
         await transaction.rollback()
     assert signed_up == 1
+
+
+async def test_a_sign_up_does_not_wait_for_whoever_locks_our_tables(server: Server, accounts: Accounts) -> None:
+    user = uuid4()
+    async with accounts.database.acquire() as locking, locking.transaction():
+        await locking.execute("lock table public.users in access exclusive mode")
+        # Auth itself would give up, and the sign-up with it.
+        signing_up = await asyncpg.connect(server.dsn("postgres"), server_settings={"statement_timeout": "5s"})
+        try:
+            await signing_up.execute("insert into auth.users (id, email) values ($1, $2)", user, f"{user}@example.com")
+        finally:
+            await signing_up.close()
+    assert (await accounts.submit(user))["outcome"] == "queued"
+    assert await accounts.ledger(user, "grant") == [10]
 
 
 @pytest.mark.parametrize("statement", ["update public.credit_usage set amount = 99", "delete from public.credit_usage"])

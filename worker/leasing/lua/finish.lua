@@ -1,22 +1,18 @@
 -- Ends jobs: done, or to be run again.
 -- Guarantees: a job whose lease is no longer the worker's own is left as it is; a payload that was replaced while the job ran
 -- is kept and due at once. Repeating it after a lost answer changes nothing.
--- KEYS: wake list, abort set, lanes.  ARGV, for each job: id, lane index, token, payload as claimed, ms until it runs
+-- KEYS: idle workers, abort set, lanes.  ARGV, for each job: id, lane index, token, payload as claimed, ms until it runs
 -- again (-1: it is done), 1 if the try does not count, result ('': none), ms the result is kept (0: for ever),
 -- ms its id stays blocked. Answer: the tokens that were no longer valid.
-local now, stale, wake = now_ms(), {}, false
+local now, stale, wake, ended = now_ms(), {}, false, {}
+local aborts = redis.call('EXISTS', KEYS[2]) == 1
 
-local function finish(i, lane)
-    local id, payload, again = ARGV[i], ARGV[i + 3], tonumber(ARGV[i + 4])
+local function finish(i, index)
+    local lane, id, payload, again = KEYS[2 + index], ARGV[i], ARGV[i + 3], tonumber(ARGV[i + 4])
     local current = call('GET', JOB .. id)
     local replaced = current and current ~= payload
-    local blocked = tonumber(ARGV[i + 8])
-    if blocked > 0 and not replaced then
-        redis.call('SET', RUNNING .. id, 'done', 'PX', blocked)
-    else
-        redis.call('DEL', RUNNING .. id)
-    end
     if replaced or (current and again >= 0) then
+        redis.call('DEL', RUNNING .. id)
         local delay = replaced and 0 or again
         call('ZADD', lane, now + delay, id)
         wake = wake or delay == 0
@@ -27,9 +23,17 @@ local function finish(i, lane)
         end
         return
     end
-    redis.call('DEL', JOB .. id, RETRY .. id)
-    call('ZREM', lane, id)
-    call('ZREM', KEYS[2], id)
+    if ARGV[i + 8] ~= '0' then
+        redis.call('SET', RUNNING .. id, 'done', 'PX', ARGV[i + 8])
+        redis.call('DEL', JOB .. id, RETRY .. id)
+    else
+        redis.call('DEL', RUNNING .. id, JOB .. id, RETRY .. id)
+    end
+    ended[index] = ended[index] or {}
+    table.insert(ended[index], id)
+    if aborts then
+        call('ZREM', KEYS[2], id)
+    end
     if ARGV[i + 6] ~= '' then
         redis.call('SET', RESULT .. id, ARGV[i + 6])
         if ARGV[i + 7] ~= '0' then
@@ -40,10 +44,13 @@ end
 
 for i = 1, #ARGV, 9 do
     if call('GET', RUNNING .. ARGV[i]) == ARGV[i + 2] then
-        finish(i, KEYS[2 + ARGV[i + 1]])
+        finish(i, tonumber(ARGV[i + 1]))
     else
         stale[#stale + 1] = ARGV[i + 2]
     end
+end
+for index, ids in pairs(ended) do
+    call('ZREM', KEYS[2 + index], unpack(ids))
 end
 if wake then
     wake_one(KEYS[1])

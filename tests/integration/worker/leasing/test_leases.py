@@ -109,7 +109,7 @@ async def test_a_finished_job_leaves_nothing_behind(queue: ArqRedis) -> None:
 
     assert await worker.finish([Finish(job)]) == set()
 
-    assert set(await queue.keys()) <= {b"arq:queue:wake"}
+    assert await queue.keys() == []
 
 
 async def test_finishing_again_after_a_lost_answer_changes_nothing(queue: ArqRedis) -> None:
@@ -198,8 +198,8 @@ async def test_rubbish_under_a_jobs_keys_does_not_stop_it(queue: ArqRedis) -> No
     await queue.sadd("arq:job:other", "no payload")  # type: ignore[misc]
     await queue.set("arq:abort", b"no set")
     await queue.set(PAID, b"no lane")
-    await queue.delete("arq:queue:wake")
-    await queue.set("arq:queue:wake", b"no list")
+    await queue.delete("arq:queue:idle")
+    await queue.set("arq:queue:idle", b"no list")
 
     claim = await leases(queue).claim(1)
 
