@@ -76,10 +76,11 @@ async def _serve(stack: Stack) -> Child:
 
 
 def table(stack: Stack) -> str:
-    """Where everything is, for a person. Keys and passwords stay in their file, but for the one of the shell."""
+    """Where everything is, for a person. Secrets stay in their file, but for the password of the shell."""
     rows = [
         ("intake", f"{stack.intake_url}  (API description: /openapi.json)", "intake" in stack.services),
         ("supabase", stack.supabase_url, bool({"supabase", "intake", "worker"} & stack.services)),
+        ("app key", stack.publishable_key, "supabase" in stack.services),
         ("mails", f"{stack.outbox}/", "supabase" in stack.services),
         ("gemini", stack.gemini_url or "the real one", "worker" in stack.services or "gemini" in stack.services),
         ("queue", stack.redis_url, "valkey" in stack.services),

@@ -86,14 +86,14 @@ async def test_a_signal_ends_everything_cleanly(up: Up, number: signal.Signals) 
     assert not (up.directory / "stack.json").exists()
 
 
-async def test_it_says_where_everything_is_but_no_key(up: Up) -> None:
+async def test_it_says_where_everything_is_but_no_secret(up: Up) -> None:
     await up.start()
     addresses = up.addresses
     up.process.terminate()
     assert await up.ended() == 0
 
-    for url in (addresses["intake_url"], addresses["supabase_url"], addresses["gemini_url"], addresses["outbox"]):
-        assert url in up.said
+    for name in ("intake_url", "supabase_url", "publishable_key", "gemini_url", "outbox"):
+        assert addresses[name] in up.said
     assert addresses["secret_key"] not in up.said
 
 
