@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 2
 
-.PHONY: help demo up test lint docs clean
+.PHONY: help demo up test bench chaos lint docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -22,6 +22,13 @@ up: $(VENV)/.local ## Keep the embedded stack running in the foreground and say 
 
 test: $(VENV)/.dev $(VENV)/.node ## Run the whole suite but chaos, load and benchmarks
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n $(JOBS) --dist loadscope
+
+chaos: $(VENV)/.dev ## Simulate crashes: SEED= MINUTES=, or CRASHES= at each named point; BREAK=fence|hold must fail
+	@$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(BREAK),--break $(BREAK)) $(if $(CRASHES),--crashes $(CRASHES))
+
+bench: $(VENV)/.local ## Measure the queue beside the floor and its peers; ROWS=a,b picks rows
+	@$(BIN)/python -m tests.benchmarks $(ROWS)
 
 lint: $(VENV)/.dev ## Check style, types and who imports whom
 	$(BIN)/ruff check .

@@ -96,6 +96,11 @@ class Fleet:
         """As an orderly deployment; it gets the time that the stack gives it, and being frozen does not count."""
         await self._end(name, signal.SIGTERM, STOPS["worker"][0][1])
 
+    async def crashed(self, name: str, seconds: float) -> None:
+        """Wait for a worker that was told to crash; TimeoutError when it lives on."""
+        await self._lives[name].child.finished(seconds)
+        self.look_for_the_dead()
+
     def look_for_the_dead(self) -> None:
         """Note every worker that ended by itself although it was not told to crash."""
         for name, life in list(self._lives.items()):
@@ -119,7 +124,8 @@ class Fleet:
         life.child.process.send_signal(number)
         try:
             code = await life.child.finished(seconds or 10)
-            expected = {-signal.SIGKILL} if number == signal.SIGKILL or life.may_die else set()
+            # SIGTERM itself: it had not yet come so far as to listen to signals.
+            expected = {-number} | ({-signal.SIGKILL} if life.may_die else set())
             if code not in {0, *expected}:
                 self.unexpected.append(f"{name} ended with {code} on {number.name}: {life.child.log_tail(3)}")
         except TimeoutError:

@@ -19,8 +19,8 @@ class CutError(Exception):
 class Wire:
     """Forwards to Postgres at `target`. Each order is carried out on the next settle that any worker sends:
 
-    `cut_before` (it never arrives), `cut_after` (committed, but the answer is lost), `overtake` (its worker freezes, and
-    the settle waits until another attempt's is on its way and then arrives first).
+    `cut_before` (it never arrives), `cut_after` (committed, but the answer is lost), `overtake` (its worker freezes,
+    and the settle waits until another attempt's is on its way and then arrives first).
     """
 
     def __init__(self, target: int, freeze: Callable[[str], None], thaw: Callable[[str], Awaitable[None]]) -> None:
@@ -30,7 +30,7 @@ class Wire:
         self._freeze, self._thaw = freeze, thaw
         self._orders: deque[str] = deque()
         self._overtaken: dict[UUID, tuple[Settle, asyncio.Event]] = {}
-        self._connections: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.StreamWriter] = set()
 
     def order(self, what: str) -> None:
         self._orders.append(what)
@@ -42,42 +42,37 @@ class Wire:
             released.set()
 
     def cut_all(self) -> None:
-        for task in list(self._connections):
-            task.cancel()
+        for writer in self._open:
+            writer.transport.abort()
 
     @asynccontextmanager
     async def listening(self, worker: str) -> AsyncIterator[int]:
         """The port at which this worker finds Postgres."""
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._connections.add(task)
-            try:
-                await self._serve(worker, reader, writer)
-            except* (CutError, ConnectionError, asyncio.IncompleteReadError):
-                pass
-            finally:
-                self._connections.discard(task)
-                writer.close()
+            with suppress(OSError):  # Postgres is away
+                there, back = await asyncio.open_connection("127.0.0.1", self._target)
+                self._open |= {writer, back}
+                connection = _Connection(self, worker)
+                try:
+                    back.write(await startup(reader))
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(connection.from_worker(reader, back))
+                        group.create_task(connection.from_postgres(there, writer))
+                except* (CutError, ConnectionError, asyncio.IncompleteReadError):
+                    pass
+                finally:
+                    self._open -= {writer, back}
+                    back.close()
+            writer.close()
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
         try:
             yield server.sockets[0].getsockname()[1]
         finally:
+            self.mend()
             self.cut_all()
             server.close()
-
-    async def _serve(self, worker: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        connection = _Connection(self, worker)
-        try:
-            back.write(await startup(reader))
-            async with asyncio.TaskGroup() as group:
-                group.create_task(connection.from_worker(reader, back))
-                group.create_task(connection.from_postgres(there, writer))
-        finally:
-            back.close()
 
     async def settling(self, worker: str, settle: Settle) -> bool:
         """Before a settle goes on. True when its answer is to be lost; raises CutError when it is itself."""
@@ -133,7 +128,8 @@ class _Connection:
                 await writer.drain()
         except asyncio.IncompleteReadError:  # the worker is gone; what it sent before still counts
             if self._settle is not None:
-                await asyncio.wait_for(self._settle.over.wait(), ANSWER_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._settle.over.wait(), ANSWER_SECONDS)
             raise
 
     async def from_postgres(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -143,8 +139,8 @@ class _Connection:
                 kind = answer[:1]
                 if self._settle is not None and kind == b"D":
                     self._settle.answer = first_column(answer)
-                if not self._lose_answer:
-                    with suppress(ConnectionError):
+                if not self._lose_answer and not writer.is_closing():
+                    with suppress(ConnectionError):  # the worker is gone, but its settle is still to be seen
                         writer.write(answer)
                         await writer.drain()
                 if self._settle is not None and kind == b"Z":

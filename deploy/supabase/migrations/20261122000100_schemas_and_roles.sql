@@ -1,4 +1,6 @@
 -- Schemas and login roles. `sparky` and `cache` are private: never add them to the Data API's schemas.
+-- Every function of ours pins `search_path = pg_catalog, pg_temp`. Left out of the path, a caller's temporary types would be
+-- found before the built-in ones, and their checks would run as the function's owner.
 set lock_timeout = '3s';
 
 create schema if not exists sparky;

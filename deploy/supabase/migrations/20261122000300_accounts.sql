@@ -40,7 +40,7 @@ create index if not exists credit_usage_by_user on public.credit_usage (user_id,
 
 -- Guarantee: a ledger row, once written, is never changed or removed, whoever asks.
 create or replace function sparky.refuse_ledger_change() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     raise exception 'credit_usage is append-only' using errcode = 'restrict_violation';
 end

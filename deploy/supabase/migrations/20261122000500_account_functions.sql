@@ -1,11 +1,14 @@
 -- Accounts: sign-up, balance, ledger, periods. Internal building blocks; no login role may execute them.
 set lock_timeout = '3s';
 
--- Tells the user's own private channel. A hint to re-fetch: it never fails the transaction that it tells of.
+-- Tells the user's own private channel. A hint to re-fetch: it never fails the transaction that it tells of, and holds it up for
+-- no longer than a second when Realtime's table is locked.
 create or replace function sparky.announce(p_user uuid, p_event text, p_payload jsonb) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 begin
     perform realtime.send(p_payload, p_event, 'user:' || p_user, true);
+exception when others then
+    raise warning '% of user % was not announced: %', p_event, p_user, sqlerrm;
 end
 $$;
 
@@ -13,7 +16,7 @@ $$;
 create or replace function sparky.write_ledger(
     p_user uuid, p_kind text, p_amount integer, p_generation uuid, p_tool text, p_reason text
 ) returns integer
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_balance integer;
 begin
@@ -27,7 +30,7 @@ $$;
 
 -- Guarantee: credits that come in pay a debt first; both movements are in the ledger.
 create or replace function sparky.add_credits(p_user uuid, p_kind text, p_amount integer, p_reason text) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_owed integer;
 begin
@@ -42,23 +45,24 @@ $$;
 
 -- The plan that counts now: a paid plan that was not renewed has lapsed to Free.
 create or replace function sparky.effective_plan(p_user public.users) returns public.plans
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
     select plans from public.plans
     where plans.id = case when p_user.plan_expires_at <= now() then 1 else p_user.plan_id end
 $$;
 
--- First day of the monthly period that now falls into, counted from the user's anchor, in UTC.
-create or replace function sparky.current_period(p_anchor timestamptz) returns date
-language sql stable set search_path = '' as $$
-    select (anchor + make_interval(
-        years => extract(year from passed)::integer, months => extract(month from passed)::integer
-    ))::date
-    from (select p_anchor at time zone 'utc', age(now() at time zone 'utc', p_anchor at time zone 'utc')) as t (anchor, passed)
+-- First day of the monthly period that a time falls into, in UTC. Periods begin at the anchor's time of day on the anchor's
+-- day, in a shorter month on its last day.
+create or replace function sparky.current_period(p_anchor timestamptz, p_now timestamptz default now()) returns date
+language sql stable set search_path = pg_catalog, pg_temp as $$
+    select (anchor + make_interval(months => months - (anchor + make_interval(months => months) > present)::integer))::date
+    from (select p_anchor at time zone 'utc', p_now at time zone 'utc') as utc (anchor, present),
+        lateral (select (12 * (extract(year from present) - extract(year from anchor))
+            + extract(month from present) - extract(month from anchor))::integer) as passed (months)
 $$;
 
 -- Guarantee: the current period's credits are granted at most once, and no period before it. Needs the user's row lock.
 create or replace function sparky.grant_current_period(p_user public.users) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_plan public.plans := sparky.effective_plan(p_user);
     v_period date := sparky.current_period(p_user.period_anchor);
@@ -66,14 +70,14 @@ begin
     insert into sparky.period_grants (user_id, period, credits)
     values (p_user.id, v_period, v_plan.monthly_credits) on conflict do nothing;
     if found and v_plan.monthly_credits > 0 then
-        perform sparky.add_credits(p_user.id, 'grant', v_plan.monthly_credits, 'period ' || v_period);
+        perform sparky.add_credits(p_user.id, 'grant', v_plan.monthly_credits, 'period ' || to_char(v_period, 'YYYY-MM-DD'));
     end if;
 end
 $$;
 
 -- Guarantee: after this a user known to Auth has an account with its first credits, given exactly once, however often it is called.
 create or replace function sparky.ensure_account(p_user uuid) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_user public.users;
 begin
@@ -85,9 +89,10 @@ begin
 end
 $$;
 
--- Guarantee: nothing here can stop a sign-up. An account that could not be made now is made when the user first acts.
+-- Guarantee: nothing here can stop a sign-up, not even a lock on our tables. An account that could not be made now is made when
+-- the user first acts.
 create or replace function sparky.open_account() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 begin
     perform sparky.ensure_account(new.id);
     return new;
@@ -102,7 +107,7 @@ for each row execute function sparky.open_account();
 -- Locks the user's row, which every function that moves money or state does before anything else: one order, no deadlocks.
 -- Guarantee: the row is current and the present period's credits are in it. Null for somebody Auth does not know.
 create or replace function sparky.lock_user(p_user uuid) returns public.users
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_user public.users;
 begin

@@ -15,7 +15,7 @@ $$;
 
 -- How many requests are ahead, counted up to 1,000 so that a long queue costs no more than a short one.
 create or replace function sparky.queue_position(p_queued_at timestamptz) returns integer
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
     select count(*)::integer from (
         select from public.generations where status = 'queued' and queued_at < p_queued_at limit 1000
     ) as ahead
@@ -23,7 +23,7 @@ $$;
 
 -- Seconds until a request at this position is likely to be done: recent durations over the fleet's slots.
 create or replace function sparky.eta_seconds(p_position integer) returns integer
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
     select ceil(coalesce(typical.seconds, 10) * (1 + p_position / greatest(fleet.slots, 1)))::integer
     from (
         select avg(extract(epoch from finished_at - started_at))::double precision as seconds from (
@@ -35,30 +35,31 @@ language sql stable set search_path = '' as $$
 $$;
 
 create or replace function sparky.body(g public.generations) returns sparky.generation_body
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
     select g.id, g.tool_id, g.tool_parameters, g.status, g.image_path, g.result, g.error_code, g.error_message,
         g.credit_cost, place.position, case when place.position is not null then sparky.eta_seconds(place.position) end,
         g.created_at, g.started_at, g.finished_at
     from (select case when g.status = 'queued' then sparky.queue_position(g.queued_at) end) as place (position)
 $$;
 
--- The key under which equal requests meet. jsonb's text is canonical: sorted keys, no spaces, one spelling of each value.
+-- The key under which equal requests meet. jsonb's text is canonical: sorted keys, no spaces, one
+-- spelling of each string; numbers keep theirs (40, 40.0), so that canonical parameters spell them in one way.
 create or replace function sparky.cache_key(
     p_user uuid, p_tool text, p_etag text, p_size bigint, p_parameters jsonb, p_tool_version integer, p_model text
 ) returns text
-language sql immutable set search_path = '' as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
     select encode(sha256(convert_to(
         jsonb_build_array(p_user, p_tool, p_etag, p_size, p_parameters, p_tool_version, p_model)::text, 'UTF8'
     )), 'hex')
 $$;
 
 create or replace function sparky.new_object_name(p_user uuid) returns text
-language sql volatile set search_path = '' as $$
+language sql volatile set search_path = pg_catalog, pg_temp as $$
     select p_user || '/' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')
 $$;
 
 create or replace function sparky.announce_generation(g public.generations) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     perform sparky.announce(g.user_id, 'generation', jsonb_build_object(
         'generationId', g.id, 'toolId', g.tool_id, 'status', g.status,
@@ -69,7 +70,7 @@ $$;
 
 -- Guarantee: one notification per terminal transition, in the transition's own transaction.
 create or replace function sparky.notify_ending(g public.generations) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_params jsonb := jsonb_strip_nulls(jsonb_build_object(
         'generationId', g.id, 'toolId', g.tool_id, 'status', g.status, 'errorCode', g.error_code
@@ -89,7 +90,7 @@ $$;
 -- Ends an open generation without a result. Needs the locks on the user's row and on the generation's.
 -- Guarantee: the hold is voided, nothing is charged, the notification is written, and whatever an attempt uploaded will go.
 create or replace function sparky.end_without_result(p_id uuid, p_status text, p_code text, p_message text) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     g public.generations;
 begin
@@ -110,7 +111,7 @@ $$;
 
 -- Locks the user's row, then the generation's. Null when there is no such generation.
 create or replace function sparky.lock_generation(p_id uuid) returns public.generations
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_user uuid;
     g public.generations;

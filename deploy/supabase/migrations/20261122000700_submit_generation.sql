@@ -3,7 +3,7 @@ set lock_timeout = '3s';
 
 -- What a user may still spend now, or which limit refuses the cost. Needs the user's row lock.
 create or replace function sparky.refusal(p_user public.users, p_plan public.plans, p_cost integer) returns text
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     v_held integer;
     v_open integer;
@@ -30,7 +30,7 @@ $$;
 
 -- Seconds after which a refused request may do better; null where waiting does not help.
 create or replace function sparky.retry_after(p_outcome text) returns integer
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
     select case p_outcome
         when 'too_many_in_flight' then 5
         when 'daily_limit' then ceil(extract(epoch from
@@ -49,7 +49,7 @@ create or replace function sparky.submit_generation(
     error_code text, error_message text, credit_cost integer, queue_position integer, eta_seconds integer,
     created_at timestamptz, started_at timestamptz, finished_at timestamptz
 )
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
     v_outcome text;
@@ -72,6 +72,10 @@ begin
             exit decide;
         end if;
 
+        if jsonb_typeof(v_parameters) <> 'object' then
+            v_outcome := 'invalid_parameters';
+            exit decide;
+        end if;
         select is_pro into v_pro from public.hairstyles where hairstyles.id = v_parameters ->> 'style' and is_active;
         if not found and v_parameters ? 'style' then
             v_outcome := 'invalid_parameters';
@@ -87,7 +91,7 @@ begin
         elsif v_type is null or v_type not in ('image/jpeg', 'image/png', 'image/webp') then
             v_outcome := 'source_type_unsupported';
             exit decide;
-        elsif v_size > p_max_source_bytes then
+        elsif v_size > coalesce(p_max_source_bytes, 0) then
             v_outcome := 'source_too_large';
             exit decide;
         end if;

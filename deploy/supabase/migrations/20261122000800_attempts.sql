@@ -10,7 +10,7 @@ create or replace function sparky.start_generation(
     fence bigint, tries integer, user_id uuid, tool_id text, tool_type text, parameters jsonb, style_name text,
     source_path text, source_etag text, source_size bigint, model text, object_name text, failures jsonb, draft jsonb
 )
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
     g public.generations := sparky.lock_generation(p_id);
@@ -47,11 +47,11 @@ end
 $$;
 
 -- Guarantees: result, capture, ledger row, cache entry and notification are written together or not at all, once; a second
--- call with the same fence answers already_settled; any other fence answers stale and changes nothing that a user sees.
+-- call with the same fence answers already_settled; any other fence answers stale and changes nothing.
 create or replace function sparky.settle_generation(
     p_id uuid, p_fence bigint, p_result jsonb default null, p_cache_ttl interval default '30 days', p_usage jsonb default null
 ) returns text
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     g public.generations := sparky.lock_generation(p_id);
     v_is_picture boolean;
@@ -60,11 +60,7 @@ begin
     if g.status = 'succeeded' and g.fence = p_fence then
         return 'already_settled';
     end if;
-    if g.id is null or g.status <> 'processing' or g.fence <> p_fence then
-        if g.status in ('failed', 'canceled') then
-            -- The late attempt may have uploaded its picture after the first removal.
-            insert into sparky.object_removals (bucket, object_name) values ('generations', g.object_name);
-        end if;
+    if g.id is null or g.status <> 'processing' or g.fence is distinct from p_fence then
         return 'stale';
     end if;
 
@@ -91,14 +87,14 @@ $$;
 -- Guarantees: the hold is voided and nothing is charged; repeated with the same fence it answers already_failed; any other
 -- fence answers stale and changes nothing. `p_code` is a stable failure code, `p_message` what the user may read.
 create or replace function sparky.fail_generation(p_id uuid, p_fence bigint, p_code text, p_message text default null) returns text
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     g public.generations := sparky.lock_generation(p_id);
 begin
     if g.status = 'failed' and g.fence = p_fence then
         return 'already_failed';
     end if;
-    if g.id is null or g.status <> 'processing' or g.fence <> p_fence then
+    if g.id is null or g.status <> 'processing' or g.fence is distinct from p_fence then
         return 'stale';
     end if;
     perform sparky.end_without_result(p_id, 'failed', p_code, p_message);
@@ -111,11 +107,11 @@ $$;
 create or replace function sparky.defer_generation(
     p_id uuid, p_fence bigint, p_until timestamptz, p_code text, p_count_try boolean default true
 ) returns text
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     g public.generations := sparky.lock_generation(p_id);
 begin
-    if g.id is null or g.status <> 'processing' or g.fence <> p_fence then
+    if g.id is null or g.status <> 'processing' or g.fence is distinct from p_fence then
         return 'stale';
     end if;
     update public.generations set
@@ -131,11 +127,11 @@ $$;
 
 -- Guarantee: a paid-for analysis survives its attempt, so that the next one need not ask for it again.
 create or replace function sparky.save_draft(p_id uuid, p_fence bigint, p_result jsonb) returns text
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     g public.generations := sparky.lock_generation(p_id);
 begin
-    if g.id is null or g.status <> 'processing' or g.fence <> p_fence then
+    if g.id is null or g.status <> 'processing' or g.fence is distinct from p_fence then
         return 'stale';
     end if;
     update public.generations set draft = p_result where id = p_id;

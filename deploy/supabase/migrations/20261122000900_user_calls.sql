@@ -3,7 +3,7 @@ set lock_timeout = '3s';
 
 -- The user's own generation, or no row.
 create or replace function sparky.get_generation(p_id uuid, p_user uuid) returns setof sparky.generation_body
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select body.* from public.generations cross join lateral sparky.body(generations) as body
     where generations.id = p_id and generations.user_id = p_user
 $$;
@@ -11,7 +11,7 @@ $$;
 -- The user's own generations, newest first; `p_before` is the id that ended the page before.
 create or replace function sparky.list_generations(p_user uuid, p_limit integer, p_before uuid default null)
 returns setof sparky.generation_body
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select body.* from (
         select * from public.generations
         where user_id = p_user and (p_before is null or (created_at, id) < (
@@ -25,7 +25,7 @@ $$;
 
 -- Which of these are over: for the intake's waiting requests, all in one call.
 create or replace function sparky.finished_generations(p_ids uuid[]) returns setof uuid
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select asked.id from unnest(p_ids) as asked (id)
     left join public.generations on generations.id = asked.id
     where generations.status is null or generations.status not in ('queued', 'processing')
@@ -38,13 +38,13 @@ create or replace function sparky.cancel_generation(p_id uuid, p_user uuid) retu
     error_code text, error_message text, credit_cost integer, queue_position integer, eta_seconds integer,
     created_at timestamptz, started_at timestamptz, finished_at timestamptz
 )
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
     g public.generations := sparky.lock_generation(p_id);
     v_outcome text;
 begin
-    if g.id is null or g.user_id <> p_user then
+    if g.id is null or g.user_id is distinct from p_user then
         v_outcome := 'not_found';
         g := null;
     elsif g.status <> 'queued' then
@@ -60,12 +60,12 @@ $$;
 
 -- Guarantee: row, cache entry and picture go together (the picture through object_removals); the ledger stays.
 create or replace function sparky.delete_generation(p_id uuid, p_user uuid) returns table (outcome text, object_name text)
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
     g public.generations := sparky.lock_generation(p_id);
 begin
-    if g.id is null or g.user_id <> p_user then
+    if g.id is null or g.user_id is distinct from p_user then
         return query select 'not_found', null;
     elsif g.status in ('queued', 'processing') then
         return query select 'not_finished', null;
@@ -83,7 +83,7 @@ $$;
 -- An operator's second chance for a failed generation. Guarantee: the hold is taken again or nothing changes; refused when an
 -- equal request succeeded since or runs now, when the photo has gone or changed, or when the credits do not suffice.
 create or replace function sparky.retry_generation(p_id uuid) returns text
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_user uuid;
     v_account public.users;

@@ -2,7 +2,7 @@
 set lock_timeout = '3s';
 
 create or replace function sparky.check_invariants() returns table (name text, violations bigint, sample text)
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     with held as (
         select user_id, sum(amount) as amount from sparky.holds group by user_id
     ), ledger as (
@@ -55,7 +55,7 @@ language sql stable security definer set search_path = '' as $$
         select 'a_period_is_granted_once', period_grants.user_id::text from sparky.period_grants
         where credits > 0 and (
             select count(*) from public.credit_usage where kind = 'grant' and user_id = period_grants.user_id
-                and reason = 'period ' || period_grants.period
+                and reason = 'period ' || to_char(period_grants.period, 'YYYY-MM-DD')
         ) <> 1
     )
     select rule.name, count(broken.id), min(broken.id)

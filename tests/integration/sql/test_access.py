@@ -207,7 +207,8 @@ async def test_no_client_role_may_execute_any_function_of_ours(accounts: Account
 async def test_every_function_of_ours_pins_its_search_path(accounts: Accounts) -> None:
     rows = await accounts.database.fetch(
         "select oid::regprocedure::text as name from pg_catalog.pg_proc"
-        " where pronamespace = 'sparky'::regnamespace and not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false)"
+        " where pronamespace = 'sparky'::regnamespace"
+        " and not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false)"
     )
     assert [row["name"] for row in rows] == []
 

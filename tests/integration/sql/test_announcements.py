@@ -41,3 +41,22 @@ async def test_a_generation_is_charged_and_told_without_realtime(
         await transaction.rollback()
         await connection.close()
     assert (answer, told, balance) == ("settled", 1, 9)
+
+
+async def test_a_locked_realtime_holds_nothing_up_for_long(server: Server, accounts: Accounts) -> None:
+    user = await accounts.user()
+    path = await accounts.photo(user)
+    owner = await asyncpg.connect(server.postgres.dsn())
+    # The intake would give up as well.
+    client = await asyncpg.connect(server.dsn("postgres"), server_settings={"statement_timeout": "5s"})
+    try:
+        async with owner.transaction():
+            await owner.execute("lock table realtime.messages in access exclusive mode")
+            outcome = await client.fetchval(
+                "select outcome from sparky.submit_generation($1, 'age', '{}', $2, $3)", user, path, MODEL
+            )
+    finally:
+        await owner.close()
+        await client.close()
+    assert outcome == "queued"
+    assert await accounts.held(user) == 1

@@ -98,7 +98,9 @@ async def test_an_attempt_without_a_worker_does_not_begin(accounts: Accounts) ->
 
 
 @pytest.mark.parametrize("until", ["'infinity'", "'-infinity'", "now() + interval '100 years'"])
-async def test_a_generation_deferred_to_any_time_keeps_its_hold_and_still_expires(accounts: Accounts, until: str) -> None:
+async def test_a_generation_deferred_to_any_time_keeps_its_hold_and_still_expires(
+    accounts: Accounts, until: str
+) -> None:
     user = await accounts.user()
     generation, fence = await accounts.started(user)
     assert await call(accounts, f"sparky.defer_generation($1, {fence}, {until}, 'busy')", generation) == "deferred"

@@ -157,13 +157,3 @@ async def test_a_kept_analysis_is_handed_to_the_next_attempt(accounts: Accounts)
     assert (saved, attempt["draft"]) == ("saved", ANALYSIS)
     stale = await accounts.database.fetchval("select sparky.save_draft($1, $2, $3)", generation, fence, ANALYSIS)
     assert stale == "stale"
-
-
-async def test_a_late_upload_of_a_failed_generation_is_removed(accounts: Accounts) -> None:
-    user = await accounts.user()
-    generation, fence = await accounts.started(user)
-    await accounts.fail(generation, fence)
-    await accounts.database.execute("select sparky.settle_generation($1, $2)", generation, fence - 1)
-    name = (await accounts.generation(generation))["object_name"]
-    rows = await accounts.database.fetch("select * from sparky.due_removals(1000)")
-    assert name in {row["object_name"] for row in rows}

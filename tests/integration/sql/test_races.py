@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import UUID
 
+import asyncpg
 import pytest
 
-from schemas.database import Connection, Database
+from schemas.database import Connection, Database, prepare_connection
+from tests.integration.sql.conftest import Server
 from tests.support.accounts import Accounts
 
 
@@ -101,7 +103,7 @@ async def waits_or_ends(accounts: Accounts, connection: Connection, call: "async
     pid = connection.get_server_pid()
     stopped = "select wait_event_type = 'Lock' from pg_catalog.pg_stat_activity where pid = $1"
     while not call.done() and not await accounts.database.fetchval(stopped, pid):
-        await asyncio.sleep(0.005)
+        await asyncio.wait({call}, timeout=0.005)
 
 
 async def overlapping(accounts: Accounts, case: Case, first: Call, second: Call) -> tuple[str, str]:
@@ -188,10 +190,30 @@ async def test_two_submissions_at_once_grant_a_new_period_once(accounts: Account
     assert await accounts.violations() == []
 
 
+@pytest.mark.parametrize("call", [settle, fail, defer])
+async def test_a_call_that_ran_out_of_time_has_changed_nothing_and_can_be_repeated(
+    server: Server, accounts: Accounts, call: Call
+) -> None:
+    case = await running(accounts)
+    before = await accounts.generation(case.generation)
+    hurried = await asyncpg.connect(server.dsn("postgres"))
+    await prepare_connection(hurried)
+    await hurried.execute("set statement_timeout = '50ms'")
+    async with accounts.database.acquire() as holding, holding.transaction():
+        await holding.execute("select from public.users where id = $1 for update", case.user)
+        with pytest.raises(asyncpg.QueryCanceledError):
+            await call(replace(case, accounts=Accounts(cast(Database, hurried))))
+    await hurried.close()
+    assert await accounts.generation(case.generation) == before
+    assert await call(case) in {"settled", "failed", "deferred"}
+    assert await accounts.violations() == []
+
+
 async def test_a_generation_that_was_retried_while_others_expire_is_left_alone(accounts: Accounts) -> None:
     ahead, case = await queued(accounts), await queued(accounts)
     await accounts.database.execute(
-        "update public.generations set queued_at = now() - make_interval(hours => case id when $1 then 900 else 800 end)"
+        "update public.generations"
+        " set queued_at = now() - make_interval(hours => case id when $1 then 900 else 800 end)"
         " where id in ($1, $2)",
         ahead.generation,
         case.generation,
@@ -226,4 +248,4 @@ async def test_sweeps_that_run_at_once_hand_out_each_row_once(accounts: Accounts
             *(accounts.database.fetch("select id from sparky.due_generations(15)") for _ in range(20))
         )
         times = Counter(row["id"] for page in pages for row in page)
-        assert {id for id, number in times.items() if number > 1} == set()
+        assert {row for row, number in times.items() if number > 1} == set()

@@ -1,0 +1,118 @@
+"""A worker killed at one named point, again and again: another one takes over, in time, and nothing happens twice."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from tests.chaos.fleet import LEASE_SECONDS
+from tests.chaos.gates import Violation, at_rest, queue_leftovers
+from tests.chaos.users import PLANS, User
+from tests.chaos.world import World
+from worker.checkpoints import POINTS, Point
+
+PATIENCE_SECONDS: Final = 60.0
+# A lease, and time for the queue to be looked at and the attempt to begin; 12 s with the lease of production.
+TAKEOVER_SECONDS: Final = LEASE_SECONDS + 2
+ENTERPRISE_USER: Final = PLANS.index(4)
+KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {"picture": ("age", {"age": 60}), "analysis": ("analysis", {})}
+SURVIVOR: Final = "worker-survivor"
+VICTIM: Final = "worker-victim"
+
+
+@dataclass(frozen=True)
+class Death:
+    """What one death led to. `takeover_seconds` is None where nothing was left to run again."""
+
+    point: Point
+    generation: UUID
+    status: str
+    takeover_seconds: float | None
+    gemini_calls: int
+
+    def violations(self, bound: float = TAKEOVER_SECONDS) -> list[Violation]:
+        """What is wrong with it, beyond what the gates see."""
+        found, about = [], f"{self.point}, {self.generation}"
+        if self.status != "succeeded":
+            found.append(Violation("the generation succeeds", f"{about}: {self.status}"))
+        if self.takeover_seconds is not None and self.takeover_seconds > bound:
+            found.append(Violation(f"re-run within {bound:g} s", f"{about}: after {self.takeover_seconds:.1f} s"))
+        # The answer is lost only with a worker that dies between the answer and its upload.
+        calls = 2 if self.point == "after_gemini" else 1
+        if self.gemini_calls != calls:
+            found.append(Violation("Gemini is asked once", f"{about}: {self.gemini_calls} times instead of {calls}"))
+        return found
+
+
+class Crashes:
+    """Kills workers of this world, which has none of its own."""
+
+    def __init__(self, world: World, user: User) -> None:
+        self._world = world
+        self._user = user
+
+    @classmethod
+    async def prepare(cls, world: World) -> "Crashes":
+        await world.accounts.database.execute("update public.plans set daily_credits = 1000000")
+        return cls(world, await User.sign_up(world, ENTERPRISE_USER))
+
+    async def die(self, point: Point, kind: str) -> Death:
+        """Submit, let a worker die at `point`, start another one and wait until all is over and cleaned up.
+
+        `kind` is a key of `KINDS`. Raises TimeoutError where something never comes.
+        """
+        world, fleet = self._world, self._world.fleet
+        generation, photo = await self._user.ask_for(*KINDS[kind])
+        await fleet.start(VICTIM, point)
+        await fleet.crashed(VICTIM, PATIENCE_SECONDS)
+        fence, status = await self._state(generation)
+        await fleet.start(SURVIVOR)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            takeover = None if status == "succeeded" else await self._takeover(generation, fence)
+            while status != "succeeded" or await queue_leftovers(world):
+                await asyncio.sleep(0.02)
+                _, status = await self._state(generation)
+                if status == "failed":
+                    break
+        await fleet.terminate(SURVIVOR)
+        calls = (await world.http.get(f"{world.stack.gemini_url}/local/calls")).json()["calls"]
+        asked = [call for call in calls if call["photo_sha256"] == photo]
+        return Death(point, generation, status, takeover, len(asked))
+
+    async def gates(self) -> list[Violation]:
+        """All gates, once all work has ended."""
+        return await at_rest(self._world)
+
+    async def _state(self, generation: UUID) -> tuple[int, str]:
+        row = await self._world.accounts.database.fetchrow(
+            "select fence, status from public.generations where id = $1", generation
+        )
+        assert row is not None
+        return row["fence"], row["status"]
+
+    async def _takeover(self, generation: UUID, fence: int) -> float:
+        """Seconds from when the one was dead and the other alive until the generation's next attempt."""
+        began = time.monotonic()
+        database = self._world.accounts.database
+        known = await database.fetchval("select count(*) from sparky.workers")
+        while (await self._state(generation))[0] == fence:
+            if await database.fetchval("select count(*) from sparky.workers") > known:
+                began, known = time.monotonic(), known + 1
+            await asyncio.sleep(0.01)
+        return time.monotonic() - began
+
+
+async def crash_everywhere(world: World, times: int, say: Callable[[str], None]) -> list[Violation]:
+    """Die at each point so often, pictures and analyses by turns. Ends early at the first violation."""
+    crashes = await Crashes.prepare(world)
+    for point in POINTS:
+        longest = 0.0
+        for number in range(times):
+            death = await crashes.die(point, list(KINDS)[number % len(KINDS)])
+            if found := death.violations() + await crashes.gates():
+                return found
+            longest = max(longest, death.takeover_seconds or 0)
+        say(f"  {point}: {times} deaths, longest takeover {longest:.1f} s")
+    return []
