@@ -74,6 +74,31 @@ class Settings(BaseSettings):
         120, description="Deadline of one Gemini call; the real service refuses less than 10."
     )
 
+    # Limits of the whole fleet towards Gemini. What must wait is deferred, and expires like anything queued too long
+    gemini_calls_per_minute: int = Field(
+        0,
+        ge=0,
+        description="Calls a minute to each model, a sixth of them at once; 0: no limit, as it depends on the "
+        "project's tier, and Gemini's own 429 is honoured anyway.",
+    )
+    gemini_breaker_failures: Count = Field(
+        20,
+        description="Failures in a row, over the whole fleet, after which a model is not called for a while: as many "
+        "as one worker has in flight by default, so that one bad moment is not an outage.",
+    )
+    gemini_breaker_seconds: Seconds = Field(
+        15, description="How long, before a single call tries again: short, as that call costs little."
+    )
+    gemini_daily_cap_usd: float = Field(
+        0, ge=0, description="Most that Gemini may cost a day (UTC); 0: no cap, as only the operator knows the budget."
+    )
+    gemini_picture_price_usd: Annotated[float, Field(ge=0)] = Field(
+        0.034, description="What a picture counts towards the cap: the default model's price at 1K."
+    )
+    gemini_analysis_price_usd: Annotated[float, Field(ge=0)] = Field(
+        0.01, description="What an analysis counts towards the cap: more than it costs, to be on the safe side."
+    )
+
     # Worker
     worker_max_jobs: Count = Field(20, description="Generations one worker process runs at a time.")
     worker_lease_seconds: Annotated[float, Field(ge=1)] = Field(
@@ -89,6 +114,12 @@ class Settings(BaseSettings):
     worker_backoff_max_seconds: Seconds = Field(120, description="Longest wait between two tries.")
     worker_sweep_seconds: Seconds = Field(1, description="How often due work is put back into the queue.")
     worker_sweep_page: Count = Field(500, description="Rows one sweep looks at, at most.")
+    worker_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the worker's `/metrics` for Prometheus; off unless set."
+    )
+    worker_metrics_host: str = Field(
+        "127.0.0.1", description="Address that `/metrics` listens on; `0.0.0.0` in a container."
+    )
     worker_crash_point: str | None = Field(
         None, description="Crash tests only: the instant of an attempt at which the worker kills itself."
     )

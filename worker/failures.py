@@ -40,6 +40,8 @@ STORAGE_REFUSED: Final = Failure("storage_refused", _OURS, operator=True)
 
 RATE_LIMITED: Final = Failure("rate_limited", _BUSY, retries=None, counts_try=False)
 QUOTA_EXHAUSTED: Final = Failure("quota_exhausted", _BUSY, operator=True)
+GEMINI_PAUSED: Final = Failure("gemini_paused", _BUSY, retries=None, counts_try=False)
+SPENDING_CAPPED: Final = Failure("spending_capped", _BUSY, retries=None, counts_try=False, operator=True)
 GEMINI_UNAVAILABLE: Final = Failure("gemini_unavailable", _BUSY, retries=None)
 GEMINI_INTERRUPTED: Final = Failure("gemini_interrupted", _BUSY, retries=1)
 GEMINI_REJECTED: Final = Failure("gemini_rejected", "The picture service could not work with this photo.")
@@ -66,6 +68,8 @@ FAILURES: Final[Mapping[str, Failure]] = {
         STORAGE_REFUSED,
         RATE_LIMITED,
         QUOTA_EXHAUSTED,
+        GEMINI_PAUSED,
+        SPENDING_CAPPED,
         GEMINI_UNAVAILABLE,
         GEMINI_INTERRUPTED,
         GEMINI_REJECTED,

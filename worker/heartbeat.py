@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from schemas.settings import Settings
+from worker.metrics import JOBS_RUNNING
 from worker.resources import RESOURCES, Resources
 
 
@@ -23,6 +24,7 @@ async def beat(ctx: dict[Any, Any], running: int) -> None:
     """Stay alive in Postgres. Raises what asyncpg raises, and TimeoutError soon enough for the lease to be renewed."""
     resources: Resources = ctx[RESOURCES]
     settings = resources.settings
+    JOBS_RUNNING.set(running)
     async with asyncio.timeout(settings.worker_renew_seconds / 2):
         await resources.database.execute(
             "select sparky.heartbeat($1, $2, $3, $4)",

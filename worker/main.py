@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from schemas.logs import configure_logging
 from schemas.queue import RUN_GENERATION, arq_settings, deserialize, open_queue, serialize
 from schemas.settings import Settings
+from worker import metrics
 from worker.checkpoints import checkpoint
 from worker.heartbeat import alive_for, beat, retire
 from worker.leasing import Leasing, install
@@ -25,7 +26,7 @@ from worker.resources import RESOURCES, Resources, close_resources, open_resourc
 from worker.sweep import Sweep
 from worker.tasks import end
 
-SWEEP: Final = "sweep"
+BACKGROUND: Final = "background"
 # A net above the pipeline's own deadline, which fails or defers the generation; this one only frees the slot.
 TIMEOUT_MARGIN_SECONDS: Final = 30
 # Attempts are counted in Postgres, where a shutdown or a rate limit does not use one up.
@@ -68,14 +69,14 @@ async def start(ctx: dict[Any, Any]) -> None:
             database.failed(error)
             await database.pause()
     database.over()
-    ctx[SWEEP] = asyncio.create_task(Sweep(ctx[RESOURCES], ctx["redis"]).run())
+    ctx[BACKGROUND] = [asyncio.create_task(Sweep(ctx[RESOURCES], ctx["redis"]).run())]
+    if metrics.serve(settings):
+        ctx[BACKGROUND].append(asyncio.create_task(metrics.watch_the_loop()))
 
 
 async def stop(ctx: dict[Any, Any]) -> None:
     """Release what `start` opened, however far it got; jobs have ended by now."""
-    sweep: asyncio.Task[None] | None = ctx.pop(SWEEP, None)
-    if sweep is not None:
-        await end([sweep])
+    await end(ctx.pop(BACKGROUND, []))
     resources: Resources | None = ctx.pop(RESOURCES, None)
     if resources is not None:
         try:

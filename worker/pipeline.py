@@ -29,6 +29,7 @@ from worker.failures import (
 from worker.gemini import Usage
 from worker.leasing.execution import LEASE_LOST
 from worker.ledger import Attempt
+from worker.metrics import ATTEMPTS_ENDED, ATTEMPTS_STARTED
 from worker.photos import Photo, prepare_photo
 from worker.prompts import picture_prompt
 from worker.resources import RESOURCES, Resources
@@ -49,6 +50,7 @@ async def run_generation(ctx: Mapping[str, Any], generation_id: str) -> None:
     if attempt is None:
         log.debug("generation_not_startable", generation_id=generation_id)
         return
+    ATTEMPTS_STARTED.inc()
     run = _Run(resources, attempt)
     try:
         async with asyncio.timeout(resources.settings.worker_attempt_seconds):
@@ -141,6 +143,7 @@ class _Run:
         if answer == "stale":
             log.warning("generation_settle_stale", **self.facts())
         else:
+            ATTEMPTS_ENDED.labels("settled", "").inc()
             log.info("generation_settled", adopted=self.adopted, usage=used, **self.facts())
 
     async def end_without_result(self, error: AttemptError) -> None:
@@ -151,10 +154,12 @@ class _Run:
         facts = {"code": failure.code, "detail": error.detail, **self.facts()}
         if not may_retry(failure, seen, attempt.tries, self.resources.settings.worker_max_tries):
             failed = await self.resources.ledger.fail(attempt, failure.code, failure.message)
+            ATTEMPTS_ENDED.labels("failed", failure.code).inc()
             write("generation_failed", stale=failed == "stale", **facts)
             return
         delay = retry_delay(error, seen, self.resources.settings)
         deferred = await self.resources.ledger.defer(attempt, delay, failure.code, count_try=failure.counts_try)
+        ATTEMPTS_ENDED.labels("deferred", failure.code).inc()
         write("generation_deferred", delay_seconds=round(delay, 2), stale=deferred == "stale", **facts)
         if deferred == "deferred":
             raise Retry(defer=delay)

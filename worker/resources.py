@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.database import Database, open_database
+from schemas.queue import open_queue
 from schemas.settings import Settings
 from worker.checkpoints import Checkpoint, checkpoint
-from worker.gemini import Gemini, open_gemini
+from worker.gemini import open_gemini
 from worker.ledger import Ledger
+from worker.limits import LimitedGemini, Limits
 from worker.storage import Storage, open_storage
 
 RESOURCES: Final = "resources"
@@ -22,7 +24,7 @@ class Resources:
     database: Database
     ledger: Ledger
     storage: Storage
-    gemini: Gemini
+    gemini: LimitedGemini
     checkpoint: Checkpoint
     closing: AsyncExitStack
 
@@ -35,6 +37,8 @@ async def open_resources(settings: Settings, worker: str) -> Resources:
     async with AsyncExitStack() as stack:
         gemini = open_gemini(settings)
         stack.push_async_callback(gemini.close)
+        redis = open_queue(settings)
+        stack.push_async_callback(redis.aclose, close_connection_pool=True)
         storage = await open_storage(settings)
         stack.push_async_callback(storage.close)
         database = await open_database(settings)
@@ -45,7 +49,7 @@ async def open_resources(settings: Settings, worker: str) -> Resources:
             database=database,
             ledger=Ledger(database, settings, worker),
             storage=storage,
-            gemini=gemini,
+            gemini=LimitedGemini(gemini, Limits(redis, settings), settings),
             checkpoint=checkpoint(settings.worker_crash_point),
             closing=stack.pop_all(),
         )

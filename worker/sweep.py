@@ -15,6 +15,7 @@ import structlog
 from arq import ArqRedis
 
 from schemas.queue import QueuedJob, enqueue
+from worker.metrics import SWEPT
 from worker.outage import Outage
 from worker.resources import Resources
 
@@ -57,6 +58,7 @@ class Sweep:
         while expired == page:
             expired = await self._database.fetchval("select sparky.expire_generations($1, $2)", age, page)
             if expired:
+                SWEPT.labels("expired").inc(expired)
                 log.info("generations_expired", count=expired)
 
     async def requeue(self) -> None:
@@ -78,6 +80,7 @@ class Sweep:
             jobs = [QueuedJob(row["cache_key"], row["id"], row["due_at"], row["lane"]) for row in rows]
             await enqueue(self._queue, jobs)
         if rows:
+            SWEPT.labels("requeued").inc(len(rows))
             log.info("generations_requeued", count=len(rows))
         return len(rows)
 
@@ -91,5 +94,6 @@ class Sweep:
                 objects = list(group)
                 await storage.remove(bucket, [removal.object_name for removal in objects])
                 await ledger.removed_objects([removal.id for removal in objects])
+                SWEPT.labels("removed").inc(len(objects))
                 log.info("objects_removed", bucket=bucket, count=len(objects))
             removals = await ledger.due_removals(REMOVAL_PAGE) if len(removals) == REMOVAL_PAGE else []

@@ -1,7 +1,7 @@
 """Where job bodies say when they began and ended: one small file that every process maps into its memory.
 
-Only the standard library, because the peers' environments import it too. Times are nanoseconds of CLOCK_MONOTONIC, which
-all processes of a machine share. A mark costs well under a microsecond and no system call but the clock's.
+Only the standard library, because the peers' environments import it too. Times are nanoseconds of CLOCK_MONOTONIC,
+which all processes of a machine share. A mark costs well under a microsecond and no system call but the clock's.
 """
 
 import mmap
@@ -19,7 +19,7 @@ VARIABLE = "BENCH_BOARD"
 
 
 class Board:
-    """`enqueued`, `began` (the last time), `ended` and `runs` of each job, by its number; 0 where it has not happened."""
+    """`enqueued`, `began` (the last time), `ended` and `runs` of each job, by number; 0 where it has not happened."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""The job that every contestant runs: note the time, be busy with nothing for as long as the row says, note it again."""
+"""The job that every contestant runs: note the time, wait for as long as the row says, note it again."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ SECONDS = float(os.environ.get("BENCH_JOB_SECONDS", "0"))
 HEARTBEAT_SECONDS = 10
 """How long a dead worker may look alive, where a peer lets workers renew: what our own lease lasts."""
 TIMEOUT_SECONDS = 30
-"""What bounds a dead worker's jobs where nothing renews: it has to outlast the longest job, so this is generous to peers."""
+"""What bounds a dead worker's jobs where nothing renews: it has to outlast the longest job, so this is generous."""
 
 board = Board.shared()
 

@@ -13,7 +13,7 @@ REQUIREMENTS = Path(__file__).parent / "peers" / "requirements"
 
 @dataclass(frozen=True)
 class Contestant:
-    """`work` answers the worker's command line for a number of slots; `produce` takes `bulk N`, `paced N S`, `setup`."""
+    """`work` answers the command line for a number of slots; `produce` takes `bulk N`, `paced N S`, `setup`."""
 
     name: str
     produce: tuple[str, ...]
@@ -49,8 +49,17 @@ _TASKIQ = ("-m", "taskiq", "worker", "tests.benchmarks.peers.taskiq:broker", "--
 _TASKIQ_SLOTS = ("--max-async-tasks", "{slots}")
 _CELERY = ("-m", "celery", "-A", "tests.benchmarks.peers.celery", "worker", "-P", "threads", "-c", "{slots}")
 _CELERY_QUIET = ("-O", "fair", "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING")
-_PGQUEUER = ("-m", "pgqueuer", "run", "tests.benchmarks.peers.pgqueuer:factory", "--log-level", "WARNING")
-_PGQUEUER_SLOTS = ("--batch-size", "{batch}", "--max-concurrent-tasks", "{slots}", "--heartbeat-timeout", "10")
+_PGQUEUER = ("-m", "pgqueuer", "run", "tests.benchmarks.peers.pgqueuer:factory")
+_PGQUEUER_SLOTS = (
+    "--batch-size",
+    "{batch}",
+    "--max-concurrent-tasks",
+    "{slots}",
+    "--heartbeat-timeout",
+    "10",
+    "--dequeue-timeout",
+    "5",
+)
 
 OURS = Contestant(
     "ours",

@@ -6,77 +6,68 @@ Neither retries, leases nor survives anything. `python -m tests.benchmarks.floor
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import uvloop
 from redis.asyncio import Redis
 
-from tests.benchmarks.body import SECONDS, SLOTS, board, run
+from tests.benchmarks.body import SLOTS, board, run
 from tests.benchmarks.produce import produce
 
 QUEUE, RUNNING, GROUP = "bench", "bench:running", "workers"
 BATCH = 100
 
+redis = Redis.from_url(os.environ["BENCH_REDIS_URL"])
+call: Callable[..., Awaitable[Any]] = redis.execute_command
+slots = asyncio.Semaphore(SLOTS)
 
-async def work_list(redis: "Redis[bytes]") -> None:
+
+async def work_list() -> None:
     """Take one, start it, take the next; done jobs leave the list of running ones."""
-    slots = asyncio.Semaphore(SLOTS)
 
     async def handle(job: bytes) -> None:
         await run(int(job))
-        await redis.lrem(RUNNING, 1, job)
+        await call("LREM", RUNNING, 1, job)
         slots.release()
 
     async with asyncio.TaskGroup() as group:
         while True:
             await slots.acquire()
-            job = await redis.execute_command("BLMOVE", QUEUE, RUNNING, "LEFT", "RIGHT", 0)
-            group.create_task(handle(job))
+            group.create_task(handle(await call("BLMOVE", QUEUE, RUNNING, "LEFT", "RIGHT", 0)))
 
 
-async def work_stream(redis: "Redis[bytes]") -> None:
-    """Take as many as there are, up to a hundred; acknowledge them together."""
-    name = str(os.getpid())
-    slots = asyncio.Semaphore(SLOTS)
+async def work_stream() -> None:
+    """Take up to a hundred at once, run them one after another, acknowledge them together."""
+    read = ("XREADGROUP", "GROUP", GROUP, os.getpid(), "COUNT", BATCH, "BLOCK", 0, "STREAMS", QUEUE, ">")
+    while True:
+        ((_, messages),) = await call(*read)
+        for _, fields in messages:
+            await run(int(fields[b"job"]))
+        await call("XACK", QUEUE, GROUP, *(message for message, _ in messages))
 
-    async def handle(message: bytes, job: bytes) -> None:
-        await run(int(job))
-        await redis.xack(QUEUE, GROUP, message)
-        slots.release()
 
-    async with asyncio.TaskGroup() as group:
-        while True:
-            await slots.acquire()
-            free = slots._value + 1
-            slots.release()
-            ((_, messages),) = await redis.xreadgroup(GROUP, name, {QUEUE: ">"}, count=min(free, BATCH), block=0)
-            if SECONDS:
-                for message, fields in messages:
-                    await slots.acquire()
-                    group.create_task(handle(message, fields[b"job"]))
-            else:
-                for _, fields in messages:
-                    await run(int(fields[b"job"]))
-                await redis.xack(QUEUE, GROUP, *(message for message, _ in messages))
+async def put_many(kind: str, jobs: Sequence[int]) -> None:
+    pipe = redis.pipeline(transaction=False)
+    for job in jobs:
+        pipe.execute_command(*put(kind, job))
+    await pipe.execute()
+
+
+def put(kind: str, job: int) -> tuple[str | int, ...]:
+    """The command that puts one in."""
+    return ("RPUSH", QUEUE, job) if kind == "list" else ("XADD", QUEUE, "*", "job", job)
 
 
 async def main(kind: str, command: str) -> None:
-    redis: Redis[bytes] = Redis.from_url(os.environ["BENCH_REDIS_URL"])
+    await redis.ping()
     if command == "setup":
-        await redis.xgroup_create(QUEUE, GROUP, "0", mkstream=True)
+        await call("XGROUP", "CREATE", QUEUE, GROUP, "0", "MKSTREAM")
     elif command == "work":
-        await redis.ping()
         board.wait_for_start()
-        await (work_list if kind == "list" else work_stream)(redis)
+        await (work_list if kind == "list" else work_stream)()
     else:
-
-        async def put_many(jobs: Sequence[int]) -> None:
-            pipe = redis.pipeline(transaction=False)
-            for job in jobs:
-                _ = pipe.rpush(QUEUE, job) if kind == "list" else pipe.xadd(QUEUE, {"job": job})
-            await pipe.execute()
-
-        await produce(lambda job: redis.rpush(QUEUE, job) if kind == "list" else redis.xadd(QUEUE, {"job": job}), put_many)
+        await produce(lambda job: call(*put(kind, job)), lambda jobs: put_many(kind, jobs))
     await redis.aclose()
 
 

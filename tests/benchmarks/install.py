@@ -1,4 +1,4 @@
-"""The peers' environments: one each under `.local/bench`, because their dependencies clash with arq's and each other's."""
+"""The peers' environments: one each under `.local/bench`, as their dependencies clash with arq's and each other's."""
 
 import shutil
 import subprocess

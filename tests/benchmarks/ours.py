@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 from arq import ArqRedis
@@ -59,7 +59,7 @@ install()
 class WorkerSettings:
     """As in `worker.main`, but for the heartbeat in Postgres and the work itself."""
 
-    functions = (func(job, name=RUN_GENERATION),)
+    functions = (func(cast(Any, job), name=RUN_GENERATION),)
     redis_settings = arq_settings(settings)
     leasing = Leasing(
         open_pool=lambda: open_queue(settings),

@@ -1,4 +1,4 @@
-"""What every contestant's producer does on the command line: `bulk N`, or `paced N SECONDS` one by one at random gaps."""
+"""What a producer does on the command line: `bulk N` at once, or `paced N SECONDS` one by one at random gaps."""
 
 import asyncio
 import random

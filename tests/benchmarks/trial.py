@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import redis.asyncio as redis
 
-from deploy.local.postgres import Postgres
+from deploy.local.postgres import SUPERUSER, Postgres
 from deploy.local.processes import Child, ProcessFailed, spawn
 from deploy.local.valkey import Valkey
 from tests.benchmarks.board import VARIABLE, Board
@@ -35,8 +35,8 @@ class Bench:
         """A database of the contestant's own."""
         return f"redis://127.0.0.1:{self.valkey.port}/{ALL.index(contestant)}"
 
-    def database_url(self, name: str) -> str:
-        return self.postgres.dsn().rpartition("/")[0] + f"/{name}"
+    def database_url(self, name: str, role: str = SUPERUSER, password: str | None = None) -> str:
+        return self.postgres.dsn(role, password).rpartition("/")[0] + f"/{name}"
 
     @asynccontextmanager
     async def trial(

@@ -88,8 +88,8 @@ class Claiming:
             running.task.add_done_callback(partial(self._worker.ended, running))
             self._worker.running[job.token] = running
             self._worker.tasks[job.token] = running.task
-            if number % STARTS_PER_TURN == 0:
-                await asyncio.sleep(0)
+            if number % STARTS_PER_TURN == 0 or number == len(jobs):
+                await asyncio.sleep(0)  # jobs begin before the next claim is prepared
 
     def _slots(self) -> int:
         worker = self._worker

@@ -145,6 +145,6 @@ class Leases:
 
 def _handed(message: bytes) -> Claimed:
     """A job as the enqueue script hands it over; it is the first try."""
-    token, lane, score, aborted, length, rest = message.split(b" ", 5)
+    token, lane, score, length, rest = message.split(b" ", 4)
     end = int(length)
-    return Claimed(rest[:end], int(lane), token.decode(), 1, int(score), rest[end:], aborted == b"1")
+    return Claimed(rest[:end], int(lane), token.decode(), 1, int(score), rest[end:], aborted=False)

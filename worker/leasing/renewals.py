@@ -32,12 +32,18 @@ class Renewals:
     """Renews while jobs run; a job whose lease was lost is cancelled, because somebody else may be running it."""
 
     def __init__(
-        self, leases: Leases, leasing: Leasing, context: dict[Any, Any], running: Mapping[str, Running]
+        self,
+        leases: Leases,
+        leasing: Leasing,
+        context: dict[Any, Any],
+        running: Mapping[str, Running],
+        turned: Callable[[], None],
     ) -> None:
         self._leases = leases
         self._leasing = leasing
         self._context = context
         self._running = running
+        self._turned = turned
 
     async def run(self) -> None:
         """Renew for ever; ended by cancelling it.
@@ -50,6 +56,7 @@ class Renewals:
         while True:
             await asyncio.sleep(self._leasing.renew_seconds)
             began = time.monotonic()
+            self._turned()
             stalled = stalled or began - alive_at >= self._leasing.lease_seconds
             try:
                 if self._leasing.beat:

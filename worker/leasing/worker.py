@@ -19,6 +19,7 @@ from arq.worker import Function, Worker
 from worker.leasing.claiming import Claiming
 from worker.leasing.execution import Running
 from worker.leasing.finisher import Finisher
+from worker.leasing.guard import StallGuard
 from worker.leasing.leases import Claimed, Finish, Leases
 from worker.leasing.renewals import Leasing, Renewals
 from worker.leasing.upkeep import keep_up
@@ -63,18 +64,21 @@ class LeasedWorker(Worker):
         await self._first_beat()
         self._leases = Leases(self.pool, self.queue_name, worker_id, self.leasing.lease_seconds)
         self._finisher = Finisher(self._leases, self.leasing.checkpoint)
-        renewals = Renewals(self._leases, self.leasing, self.ctx, self.running)
+        guard = StallGuard(self.queue_name, worker_id, self.leasing, self.running)
+        renewals = Renewals(self._leases, self.leasing, self.ctx, self.running, guard.turned)
         self._claiming = claiming = Claiming(self, self._leases)
         if self._stopping:
             claiming.stop()
         log.info("worker_started", worker=worker_id, functions=list(self.functions), slots=self.max_jobs)
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(work) for work in (self._finisher.run(), renewals.run(), keep_up(self))]
+            guard.start()
             try:
                 await claiming.run()
             finally:
                 await self._wind_down(claiming)
                 await end(background)
+                await guard.stop()
         log.info("worker_stopped", worker=worker_id, complete=self.jobs_complete, failed=self.jobs_failed)
 
     async def _first_beat(self) -> None:

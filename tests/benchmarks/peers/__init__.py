@@ -1,1 +1,1 @@
-"""One module a peer: its worker as its documentation sets it up, and its producer. Each runs in an environment of its own."""
+"""One module a peer: its worker as documented, and its producer. Each has an environment of its own."""

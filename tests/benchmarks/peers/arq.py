@@ -1,5 +1,6 @@
-"""Stock arq: `arq tests.benchmarks.peers.arq.WorkerSettings`."""
+"""Stock arq: `arq tests.benchmarks.peers.arq.WorkerSettings`, without its two log lines a job."""
 
+import logging
 import os
 
 import uvloop
@@ -19,6 +20,7 @@ async def job(_, number):
 
 
 async def startup(_):
+    logging.getLogger("arq.worker").setLevel(logging.WARNING)
     board.wait_for_start()
 
 

@@ -14,7 +14,7 @@ app.conf.update(
     broker_transport_options={"visibility_timeout": TIMEOUT_SECONDS},
     broker_connection_retry_on_startup=True,
     worker_hijack_root_logger=False,
-    # As its guide on optimizing advises: one at a time for long jobs, acknowledged when done; many ahead for short ones.
+    # As its guide on optimizing advises: one at a time for long jobs, acknowledged when done; more for short ones.
     worker_prefetch_multiplier=1 if SECONDS else 4,
     task_acks_late=bool(SECONDS),
 )

@@ -27,7 +27,7 @@ worker = Worker(
 )
 
 
-@worker.task(ttl=0)
+@worker.task(ttl=0, silent=True)
 async def job(number: int) -> None:
     await run(number)
 

@@ -11,12 +11,12 @@ from tests.benchmarks.produce import gather, produce
 
 URL = os.environ["BENCH_REDIS_URL"]
 if os.environ["BENCH_BROKER"] == "list":
-    broker = ListQueueBroker(URL)
+    broker = ListQueueBroker(URL, socket_timeout=None)  # redis-py gives up on a blocking call after 5 s otherwise
 else:
     broker = RedisStreamBroker(URL, idle_timeout=TIMEOUT_SECONDS * 1000, unacknowledged_lock_timeout=5)
 
 
-@broker.task
+@broker.task(task_name="job")
 async def job(number: int) -> None:
     await run(number)
 

@@ -1,9 +1,9 @@
-"""`idle_pickup`: from just before the producer's enqueue call to the first line of the job, on a worker with nothing to do."""
+"""`idle_pickup`: from just before the enqueue call to the first line of the job, on an idle worker."""
 
 from statistics import median, quantiles
 
-from tests.benchmarks.contestants import ALL, Contestant
 from tests.benchmarks.board import WARM_UP
+from tests.benchmarks.contestants import ALL, Contestant
 from tests.benchmarks.rows.row import Figures, Medians, NotMeasured, Part, Row
 from tests.benchmarks.trial import Bench
 

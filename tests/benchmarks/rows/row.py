@@ -1,7 +1,7 @@
 """What a row is: who is measured, how, and what each of its figures has to reach."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.benchmarks.contestants import Contestant
 from tests.benchmarks.trial import Bench
@@ -48,11 +48,24 @@ class Part:
 
 @dataclass(frozen=True)
 class Row:
-    """`together`: a row of waiting, not of work, whose contestants may be measured at the same time."""
+    """`contestants` are measured in every round, `once` each in one of the rounds: they are there for comparison only.
+
+    `together`: a row of waiting, not of work, whose contestants are measured at the same time.
+    `alone`: its rounds come after those of the other rows, which its data would burden. `after`: rows it is judged by.
+    """
 
     name: str
     parts: tuple[Part, ...]
     contestants: Sequence[Contestant]
     measure: Callable[[Bench, Contestant, int], Awaitable[Figures]]
+    once: Sequence[Contestant] = ()
     together: bool = False
-    after: tuple[str, ...] = field(default=())
+    alone: bool = False
+    after: tuple[str, ...] = ()
+
+    def round(self, number: int, rounds: int) -> list[Contestant]:
+        """Who is measured in this round, each time in another order."""
+        turn = self.once if self.together and number == 0 else self.once[number::rounds] if not self.together else ()
+        taking = [*self.contestants, *turn]
+        first = number * len(taking) // rounds
+        return taking[first:] + taking[:first]

@@ -113,11 +113,12 @@ async def test_neither_a_kept_result_nor_used_tries_stand_in_the_way(queue: ArqR
     assert await Job("key", queue).status() == JobStatus.queued
 
 
-async def test_wake_ups_do_not_pile_up(queue: ArqRedis) -> None:
+async def test_with_nobody_idle_nothing_but_the_job_is_left(queue: ArqRedis) -> None:
     for number in range(5):
         await enqueue(queue, [job(f"key-{number}")])
 
-    assert not await queue.exists("arq:queue:idle")
+    assert len(await queue.keys("arq:job:*")) == 5
+    assert len(await queue.keys()) == 6
 
 
 async def test_rubbish_where_the_queue_should_be_is_replaced(queue: ArqRedis) -> None:

@@ -17,6 +17,8 @@ EXPECTED = {
     "storage_refused": (0, True, True),
     "rate_limited": (AS_TRIES_ALLOW, False, False),
     "quota_exhausted": (0, True, True),
+    "gemini_paused": (AS_TRIES_ALLOW, False, False),
+    "spending_capped": (AS_TRIES_ALLOW, False, True),
     "gemini_unavailable": (AS_TRIES_ALLOW, True, False),
     "gemini_interrupted": (1, True, False),
     "gemini_rejected": (0, True, False),

@@ -7,7 +7,8 @@ import pytest
 from deploy.local.portrait import jpeg, portrait
 from tests.integration.worker.attempts.conftest import ANALYSIS_MODEL, MODEL, Bench
 from worker.failures import AttemptError
-from worker.gemini import Gemini, open_gemini
+from worker.gemini import open_gemini
+from worker.limits import LimitedGemini
 from worker.photos import Photo, prepare_photo
 from worker.prompts import picture_prompt
 
@@ -66,7 +67,7 @@ ROWS: dict[str, Row] = {
 
 
 @pytest.fixture
-def gemini(bench: Bench) -> Gemini:
+def gemini(bench: Bench) -> LimitedGemini:
     return bench.resources.gemini
 
 
@@ -76,7 +77,7 @@ def photo() -> Photo:
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-async def test_every_failure_has_its_code(bench: Bench, gemini: Gemini, photo: Photo, row: Row) -> None:
+async def test_every_failure_has_its_code(bench: Bench, gemini: LimitedGemini, photo: Photo, row: Row) -> None:
     rule, code, retries = row
     await bench.gemini.answers(rule)
     with pytest.raises(AttemptError) as failed:
@@ -94,7 +95,7 @@ async def test_every_failure_has_its_code(bench: Bench, gemini: Gemini, photo: P
     ],
 )
 async def test_the_wait_that_gemini_asks_for_is_understood(
-    bench: Bench, gemini: Gemini, photo: Photo, rule: dict[str, object], delay: float | None
+    bench: Bench, gemini: LimitedGemini, photo: Photo, rule: dict[str, object], delay: float | None
 ) -> None:
     await bench.gemini.answers(rule)
     with pytest.raises(AttemptError) as failed:
@@ -102,7 +103,7 @@ async def test_the_wait_that_gemini_asks_for_is_understood(
     assert failed.value.delay == delay
 
 
-async def test_why_gemini_stopped_is_known(bench: Bench, gemini: Gemini, photo: Photo) -> None:
+async def test_why_gemini_stopped_is_known(bench: Bench, gemini: LimitedGemini, photo: Photo) -> None:
     await bench.gemini.answers(
         {"kind": "finish_reason", "finish_reason": "IMAGE_SAFETY", "finish_message": "Too scary."}
     )
@@ -130,26 +131,26 @@ async def test_nobody_listening_is_worth_another_try(bench: Bench, photo: Photo)
         await elsewhere.close()
 
 
-async def test_an_unknown_model_is_loud(bench: Bench, gemini: Gemini, photo: Photo) -> None:
+async def test_an_unknown_model_is_loud(bench: Bench, gemini: LimitedGemini, photo: Photo) -> None:
     with pytest.raises(AttemptError) as failed:
         await gemini.edit("retired-model", photo, PROMPT)
     assert failed.value.failure.operator
 
 
-async def test_a_thought_is_not_taken_for_the_result(bench: Bench, gemini: Gemini, photo: Photo) -> None:
+async def test_a_thought_is_not_taken_for_the_result(bench: Bench, gemini: LimitedGemini, photo: Photo) -> None:
     await bench.gemini.answers({"kind": "thoughts", "times": 1})
     after_thought = await gemini.edit(MODEL, photo, PROMPT)
     assert after_thought.content == (await gemini.edit(MODEL, photo, PROMPT)).content
 
 
-async def test_an_analysis_has_all_its_fields(gemini: Gemini, photo: Photo) -> None:
+async def test_an_analysis_has_all_its_fields(gemini: LimitedGemini, photo: Photo) -> None:
     analysis = await gemini.analyse(ANALYSIS_MODEL, photo)
     assert len(analysis.result.model_dump()) == 13
     assert analysis.usage.total_tokens > 0
 
 
 @pytest.mark.parametrize("kind", ["text_only", "cut_text", "thoughts"])
-async def test_an_analysis_is_whole_or_invalid(bench: Bench, gemini: Gemini, photo: Photo, kind: str) -> None:
+async def test_an_analysis_is_whole_or_invalid(bench: Bench, gemini: LimitedGemini, photo: Photo, kind: str) -> None:
     await bench.gemini.answers({"kind": kind})
     if kind == "thoughts":
         assert (await gemini.analyse(ANALYSIS_MODEL, photo)).result.face_shape
@@ -158,7 +159,7 @@ async def test_an_analysis_is_whole_or_invalid(bench: Bench, gemini: Gemini, pho
         await gemini.analyse(ANALYSIS_MODEL, photo)
 
 
-async def test_a_large_picture_arrives_whole(bench: Bench, gemini: Gemini, photo: Photo) -> None:
+async def test_a_large_picture_arrives_whole(bench: Bench, gemini: LimitedGemini, photo: Photo) -> None:
     await bench.gemini.answers({"kind": "canned", "picture_bytes": 3_000_000})
     large = replace(photo, content=photo.content + bytes(3_000_000))
     picture = await gemini.edit(MODEL, large, PROMPT)

@@ -1,0 +1,5 @@
+"""The rows of the table, in its order."""
+
+from tests.benchmarks.rows import concurrency, drain, idle_pickup, kill_recovery, queue_growth
+
+ROWS = (idle_pickup.ROW, drain.ROW, drain.FOUR, concurrency.ROW, kill_recovery.ROW, queue_growth.ROW)
