@@ -1,13 +1,15 @@
 """Users, photos and generations made straight in the database, for tests of the SQL functions."""
 
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from schemas.database import Database
+from schemas.database import Database, prepare_connection
 
 MODEL = "gemini-test"
 _numbers = itertools.count(1)
@@ -172,3 +174,10 @@ class Accounts:
         )
         digest = "select coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from {} as t"
         return {row["name"]: await self.database.fetchval(digest.format(row["name"])) for row in tables}
+
+
+@asynccontextmanager
+async def open_accounts(dsn: str, connections: int = 5) -> AsyncIterator[Accounts]:
+    """Work in this database; `dsn` is role postgres's."""
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=connections, init=prepare_connection) as pool:
+        yield Accounts(pool)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
 import jwt
 import pytest
@@ -19,9 +18,8 @@ from fastapi import FastAPI
 
 from deploy.local.stack import Stack
 from producers.intake import create_app
-from schemas.database import prepare_connection
 from schemas.settings import Settings
-from tests.support.accounts import Accounts
+from tests.support.accounts import Accounts, open_accounts
 from tests.support.stack import temporary_stack
 
 
@@ -66,9 +64,8 @@ async def stack() -> AsyncIterator[Stack]:
 
 @pytest.fixture(scope="session")
 async def accounts(stack: Stack) -> AsyncIterator[Accounts]:
-    pool = await asyncpg.create_pool(stack.database_url("postgres"), min_size=1, max_size=5, init=prepare_connection)
-    yield Accounts(pool)
-    await pool.close()
+    async with open_accounts(stack.database_url("postgres")) as accounts:
+        yield accounts
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
 from deploy.local.stack import Stack
-from schemas.database import prepare_connection
-from tests.support.accounts import Accounts
+from tests.support.accounts import Accounts, open_accounts
 from tests.support.customers import Customer, signed_in
 from tests.support.stack import temporary_stack
 
@@ -47,9 +45,8 @@ async def stack() -> AsyncIterator[Stack]:
 
 @pytest.fixture(scope="session")
 async def accounts(stack: Stack) -> AsyncIterator[Accounts]:
-    pool = await asyncpg.create_pool(stack.database_url("postgres"), min_size=1, max_size=10, init=prepare_connection)
-    yield Accounts(pool)
-    await pool.close()
+    async with open_accounts(stack.database_url("postgres"), 10) as accounts:
+        yield accounts
 
 
 @pytest.fixture

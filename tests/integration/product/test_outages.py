@@ -4,16 +4,14 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 
-import asyncpg
 import httpx
 import pytest
 from arq import ArqRedis
 
 from deploy.local.portrait import jpeg, portrait
 from deploy.local.stack import Stack
-from schemas.database import prepare_connection
 from tests.integration.product.conftest import QUICK
-from tests.support.accounts import Accounts
+from tests.support.accounts import Accounts, open_accounts
 from tests.support.customers import signed_in
 from tests.support.stack import temporary_stack
 from tests.support.waiting import eventually
@@ -32,11 +30,8 @@ async def own_stack() -> AsyncIterator[Stack]:
 
 @pytest.fixture
 async def own_accounts(own_stack: Stack) -> AsyncIterator[Accounts]:
-    pool = await asyncpg.create_pool(
-        own_stack.database_url("postgres"), min_size=1, max_size=5, init=prepare_connection
-    )
-    yield Accounts(pool)
-    await pool.close()
+    async with open_accounts(own_stack.database_url("postgres")) as accounts:
+        yield accounts
 
 
 async def test_a_photo_that_kills_its_worker_ends_in_attempts_exhausted(

@@ -3,14 +3,12 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import asyncpg
 import pytest
 
 from deploy.local.base import set_passwords
 from deploy.local.migrate import migrate
 from deploy.local.postgres import Postgres
-from schemas.database import prepare_connection
-from tests.support.accounts import Accounts
+from tests.support.accounts import Accounts, open_accounts
 from tests.support.servers import PASSWORD, platform_server
 
 
@@ -37,6 +35,5 @@ async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="session")
 async def accounts(server: Server) -> AsyncIterator[Accounts]:
-    pool = await asyncpg.create_pool(server.dsn("postgres"), min_size=1, max_size=20, init=prepare_connection)
-    yield Accounts(pool)
-    await pool.close()
+    async with open_accounts(server.dsn("postgres"), 20) as accounts:
+        yield accounts

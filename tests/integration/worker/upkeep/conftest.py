@@ -4,15 +4,13 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-import asyncpg
 import pytest
 from arq import ArqRedis
 
 from deploy.local.stack import Stack
-from schemas.database import prepare_connection
 from schemas.queue import open_queue
 from schemas.settings import Settings
-from tests.support.accounts import Accounts
+from tests.support.accounts import Accounts, open_accounts
 from tests.support.stack import temporary_stack
 from worker.resources import Resources, close_resources, open_resources
 
@@ -44,9 +42,8 @@ def resources(opened: Resources, request: pytest.FixtureRequest) -> Resources:
 
 @pytest.fixture(scope="session")
 async def accounts(stack: Stack) -> AsyncIterator[Accounts]:
-    pool = await asyncpg.create_pool(stack.database_url("postgres"), min_size=1, max_size=5, init=prepare_connection)
-    yield Accounts(pool)
-    await pool.close()
+    async with open_accounts(stack.database_url("postgres")) as accounts:
+        yield accounts
 
 
 @pytest.fixture
