@@ -24,8 +24,9 @@ from schemas.settings import Settings
 RUN_GENERATION: Final = "run_generation"
 CONNECTIONS: Final = 50
 
-# Lanes, the most important first, each a sorted set of its own. Free work waits where stock arq producers put theirs.
-LANE_SUFFIXES: Final = {"paid": ":paid", "free": ""}
+# Lanes, the most important first, each a sorted set of its own. Free work waits where stock arq producers put theirs;
+# what a paying user has in flight beyond ten is bulk.
+LANE_SUFFIXES: Final = {"paid": ":paid", "free": "", "bulk": ":bulk"}
 IDLE_SUFFIX: Final = ":idle"
 
 _LANE_INDEX: Final = {lane: index for index, lane in enumerate(LANE_SUFFIXES, start=1)}
@@ -44,7 +45,7 @@ class _Pool(BlockingConnectionPool):
 
 
 class QueuedJob(NamedTuple):
-    """One generation to be run: `due_at` None means now, `lane` is `paid` or `free` as SQL answers it."""
+    """One generation to be run: `due_at` None means now, `lane` is as SQL answers it."""
 
     cache_key: str
     generation_id: UUID | str

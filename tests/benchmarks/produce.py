@@ -1,4 +1,4 @@
-"""What a producer does on the command line: `bulk N` at once, or `paced N SECONDS` one by one at random gaps."""
+"""A producer's commands: `bulk N` at once, or `paced N SECONDS [FIRST]`, one by one at random gaps."""
 
 import asyncio
 import random
@@ -14,7 +14,8 @@ def _plan() -> tuple[str, range, float]:
     command, jobs = sys.argv[1], int(sys.argv[2])
     if command == "bulk":
         return command, range(jobs), 0.0
-    return command, range(jobs + WARM_UP), float(sys.argv[3])
+    first = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+    return command, range(first, first + jobs + WARM_UP), float(sys.argv[3])
 
 
 def _gap(mean: float) -> float:

@@ -1,21 +1,24 @@
 """A worker killed at one named point, again and again: another one takes over, in time, and nothing happens twice."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from tests.chaos.fleet import LEASE_SECONDS
+from tests.chaos.fleet import QUICK
 from tests.chaos.gates import Violation, at_rest, queue_leftovers
 from tests.chaos.users import PLANS, User
-from tests.chaos.world import World
+from tests.chaos.world import World, open_world
 from worker.checkpoints import POINTS, Point
 
 PATIENCE_SECONDS: Final = 60.0
-# A lease, and time for the queue to be looked at and the attempt to begin; 12 s with the lease of production.
-TAKEOVER_SECONDS: Final = LEASE_SECONDS + 2
+PROMISED_SECONDS: Final = 12.0
+# Production's leases, so that the time to a re-run is the one that was promised.
+LEASES: Final = QUICK | {"WORKER_LEASE_SECONDS": "10", "WORKER_RENEW_SECONDS": "3"}
 ENTERPRISE_USER: Final = PLANS.index(4)
 KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {"picture": ("age", {"age": 60}), "analysis": ("analysis", {})}
 SURVIVOR: Final = "worker-survivor"
@@ -32,13 +35,14 @@ class Death:
     takeover_seconds: float | None
     gemini_calls: int
 
-    def violations(self, bound: float = TAKEOVER_SECONDS) -> list[Violation]:
+    def violations(self) -> list[Violation]:
         """What is wrong with it, beyond what the gates see."""
         found, about = [], f"{self.point}, {self.generation}"
         if self.status != "succeeded":
             found.append(Violation("the generation succeeds", f"{about}: {self.status}"))
-        if self.takeover_seconds is not None and self.takeover_seconds > bound:
-            found.append(Violation(f"re-run within {bound:g} s", f"{about}: after {self.takeover_seconds:.1f} s"))
+        if self.takeover_seconds is not None and self.takeover_seconds > PROMISED_SECONDS:
+            after = f"{about}: after {self.takeover_seconds:.1f} s"
+            found.append(Violation(f"re-run within {PROMISED_SECONDS:g} s", after))
         # The answer is lost only with a worker that dies between the answer and its upload.
         calls = 2 if self.point == "after_gemini" else 1
         if self.gemini_calls != calls:
@@ -104,15 +108,24 @@ class Crashes:
         return time.monotonic() - began
 
 
-async def crash_everywhere(world: World, times: int, say: Callable[[str], None]) -> list[Violation]:
-    """Die at each point so often, pictures and analyses by turns. Ends early at the first violation."""
-    crashes = await Crashes.prepare(world)
-    for point in POINTS:
-        longest = 0.0
+async def crash_everywhere(times: int, logs: Path, say: Callable[[str], None]) -> list[Violation]:
+    """Die at each point so often, pictures and analyses by turns, in a world for each point. A world ends early at its
+    first violation, and its logs go to a folder of `logs`."""
+    async with asyncio.TaskGroup() as group:
+        worlds = [group.create_task(_crash_at(point, times, logs, say)) for point in POINTS]
+    return [violation for world in worlds for violation in world.result()]
+
+
+async def _crash_at(point: Point, times: int, logs: Path, say: Callable[[str], None]) -> list[Violation]:
+    longest = 0.0
+    async with open_world(LEASES) as world:
+        crashes = await Crashes.prepare(world)
         for number in range(times):
             death = await crashes.die(point, list(KINDS)[number % len(KINDS)])
             if found := death.violations() + await crashes.gates():
+                shutil.copytree(world.stack.logs, logs / point, dirs_exist_ok=True)
+                say(f"  {point}: violated at death {number + 1}")
                 return found
             longest = max(longest, death.takeover_seconds or 0)
-        say(f"  {point}: {times} deaths, longest takeover {longest:.1f} s")
+    say(f"  {point}: {times} deaths, longest takeover {longest:.1f} s")
     return []

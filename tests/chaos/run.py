@@ -9,11 +9,10 @@ import time
 from pathlib import Path
 
 from tests.chaos.crashes import crash_everywhere
-from tests.chaos.gates import Violation
 from tests.chaos.report import verdict, what_happened
 from tests.chaos.sabotage import BREAKS
 from tests.chaos.simulate import simulate
-from tests.chaos.world import World, open_world
+from tests.chaos.world import open_world
 
 LOGS = Path(__file__).parents[2] / ".local" / "chaos"
 
@@ -33,9 +32,11 @@ def main() -> None:
 
 
 async def _crash(times: int) -> int:
-    _say(f"chaos: make chaos CRASHES={times}")
-    async with open_world() as world:
-        return _verdict(world, await crash_everywhere(world, times, _say), f"make chaos CRASHES={times}", "crashes")
+    command = f"make chaos CRASHES={times}"
+    _say(f"chaos: {command}")
+    violations = await crash_everywhere(times, LOGS / "crashes", _say)
+    _say(verdict(violations, command, str(LOGS / "crashes")))
+    return 1 if violations else 0
 
 
 async def _run(seed: int, minutes: float, broken: str | None) -> int:
@@ -46,14 +47,10 @@ async def _run(seed: int, minutes: float, broken: str | None) -> int:
         violations = await simulate(world, seed, minutes * 60, broken)
         _say(await what_happened(world))
         _say(f"  seed {seed}, {time.monotonic() - began:.0f} s")
-        return _verdict(world, violations, command, str(seed))
-
-
-def _verdict(world: World, violations: list[Violation], command: str, folder: str) -> int:
-    if violations:
-        shutil.copytree(world.stack.logs, LOGS / folder, dirs_exist_ok=True)
-    _say(verdict(violations, command, str(LOGS / folder)))
-    return 1 if violations else 0
+        if violations:
+            shutil.copytree(world.stack.logs, LOGS / str(seed), dirs_exist_ok=True)
+        _say(verdict(violations, command, str(LOGS / str(seed))))
+        return 1 if violations else 0
 
 
 def _say(text: str) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -61,10 +61,10 @@ class World:
 
 
 @asynccontextmanager
-async def open_world() -> AsyncIterator[World]:
-    """A stack of its own with everything but a worker."""
+async def open_world(settings: Mapping[str, str] = QUICK) -> AsyncIterator[World]:
+    """A stack of its own with everything but a worker, which will run with these settings."""
     async with AsyncExitStack() as exits:
-        stack = await exits.enter_async_context(temporary_stack("intake", "gemini", environment=QUICK))
+        stack = await exits.enter_async_context(temporary_stack("intake", "gemini", environment=settings))
         pool = await asyncpg.create_pool(
             stack.database_url("postgres"), min_size=0, max_size=4, init=prepare_connection, command_timeout=30
         )

@@ -13,7 +13,10 @@ from worker.outage import REDIS_AWAY, Outage
 if TYPE_CHECKING:
     from worker.leasing.worker import LeasedWorker
 
-CLAIM_BATCH: Final = 64  # so that one worker does not take what others would start sooner
+# The most jobs in one claim, so that one worker does not take what others would start sooner: a quarter of its slots,
+# and not so few that the round trips count.
+CLAIM_SHARE: Final = 4
+SMALLEST_BATCH: Final = 64
 STARTS_PER_TURN: Final = 8  # so that a large claim does not hold up the event loop
 
 log = structlog.get_logger()
@@ -93,7 +96,8 @@ class Claiming:
 
     def _slots(self) -> int:
         worker = self._worker
-        slots = min(worker.max_jobs - len(worker.running), CLAIM_BATCH)
+        batch = max(worker.max_jobs // CLAIM_SHARE, SMALLEST_BATCH)
+        slots = min(worker.max_jobs - len(worker.running), batch)
         if worker.burst and worker.max_burst_jobs >= 0:
             slots = min(slots, worker.max_burst_jobs - worker._jobs_started())
         return slots

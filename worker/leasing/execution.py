@@ -28,11 +28,18 @@ class Running:
     lost: bool = False
     handed_back: bool = False
     aborted: bool = False
+    timed_out: bool = False
 
     def cancel(self) -> None:
         """End it; the job sees the message `lease_lost` when somebody else may be running it already."""
         if self.task is not None:
             self.task.cancel(LEASE_LOST if self.lost else None)
+
+    def time_out(self) -> None:
+        """Its time is over: to the job a cancellation, to whoever started it a TimeoutError."""
+        if not (self.lost or self.handed_back or self.aborted):
+            self.timed_out = True
+            self.cancel()
 
 
 async def execute(worker: Worker, running: Running) -> Finish | None:
@@ -79,10 +86,20 @@ async def _run(worker: Worker, running: Running, call: Call) -> Any:
         "enqueue_time": call.enqueued_at,
         "score": job.score,
     }
-    async with asyncio.timeout(worker.job_timeout_s if function.timeout_s is None else function.timeout_s):
+    # A timer of our own: asyncio.timeout is a fifth of what it costs to start a job.
+    seconds = worker.job_timeout_s if function.timeout_s is None else function.timeout_s
+    timer = None if seconds is None else worker.loop.call_later(seconds, running.time_out)
+    try:
         if worker.on_job_start:
             await worker.on_job_start(running.context)
         return await function.coroutine(running.context, *call.arguments, **call.keywords)
+    except asyncio.CancelledError:
+        if running.timed_out:
+            raise TimeoutError from None
+        raise
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 def _after_error(worker: Worker, running: Running, call: Call, error: BaseException, started_ms: int) -> Finish | None:

@@ -11,13 +11,15 @@ from arq.constants import abort_jobs_ss
 from schemas.queue import IDLE_SUFFIX, LANE_SUFFIXES, lane_keys
 from schemas.scripts import Argument, Script
 
-# Turns of the lanes while all of them have due work: paid four times, free once, so that free users still move.
-LANE_TURNS: Final = {"paid": 4, "free": 1}
+# Turns of the lanes while all of them have due work, 40 in all. Every fifth is free, so that free users still move
+# whatever is paid for; bulk has the last, out of the paid lane's share, and otherwise what the others leave.
+_ROUND: Final = ("paid", "paid", "paid", "paid", "free")
+LANE_TURNS: Final = (*_ROUND * 7, "paid", "paid", "paid", "free", "bulk")
 
 # An idle worker that comes late is still handed jobs; a dead one no longer.
 IDLE_MARGIN_SECONDS: Final = 1.0
 
-_CYCLE: Final = tuple(index for index, lane in enumerate(LANE_SUFFIXES, start=1) for _ in range(LANE_TURNS[lane]))
+_CYCLE: Final = tuple(list(LANE_SUFFIXES).index(lane) + 1 for lane in LANE_TURNS)
 _CLAIM: Final = Script("worker.leasing", "claim")
 _RENEW: Final = Script("worker.leasing", "renew")
 _FINISH: Final = Script("worker.leasing", "finish")

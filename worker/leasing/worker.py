@@ -1,6 +1,7 @@
 """`LeasedWorker`: arq's worker from start to stop; claiming and winding down."""
 
 import asyncio
+import gc
 import inspect
 import os
 import secrets
@@ -184,5 +185,10 @@ class LeasedWorker(Worker):
 
 
 def install() -> None:
-    """Put `LeasedWorker` where arq's command line looks for its worker; to be called by the settings module."""
+    """Put `LeasedWorker` where arq's command line looks for its worker; to be called by the settings module, last.
+
+    What has been imported by then stays for good: the garbage collector is told, whose full collections would go
+    through all of it and stop the event loop for so long.
+    """
+    gc.freeze()
     arq.worker.Worker = LeasedWorker  # type: ignore[assignment, misc]

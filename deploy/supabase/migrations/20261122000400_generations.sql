@@ -24,7 +24,7 @@ create table if not exists public.generations (
     tool_version integer not null,
     model text not null,
     object_name text not null,
-    lane text not null check (lane in ('free', 'paid')),
+    lane text not null check (lane in ('paid', 'free', 'bulk')),
     fence bigint not null default 0,
     tries integer not null default 0,
     failures jsonb not null default '{}',

@@ -28,6 +28,20 @@ begin
 end
 $$;
 
+-- Where a new request waits. Guarantee: nobody has more in the paid lane than an ordinary paid plan may have in flight, so that
+-- one user with a large allowance delays others no more than one with a small one. Needs the user's row lock.
+create or replace function sparky.lane(p_user uuid, p_plan public.plans) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+    select case
+        when not p_plan.is_paid then 'free'
+        when (
+            select count(*) from public.generations
+            where user_id = p_user and status in ('queued', 'processing') and lane = 'paid'
+        ) < 10 then 'paid'
+        else 'bulk'
+    end
+$$;
+
 -- Seconds after which a refused request may do better; null where waiting does not help.
 create or replace function sparky.retry_after(p_outcome text) returns integer
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -134,7 +148,7 @@ begin
         ) values (
             p_user, p_tool, v_parameters, p_path, v_etag, v_size, v_tool.credit_cost,
             v_key, v_tool.version, p_model, sparky.new_object_name(p_user),
-            case when v_plan.is_paid then 'paid' else 'free' end
+            sparky.lane(p_user, v_plan)
         ) returning * into g;
         insert into sparky.holds (generation_id, user_id, amount) values (g.id, p_user, g.credit_cost);
         perform sparky.announce_generation(g);

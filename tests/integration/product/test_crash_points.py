@@ -1,6 +1,6 @@
 """A worker that dies at any of its named points: the work goes on elsewhere, and nothing is paid or told twice.
 
-`make chaos CRASHES=50` does the same many times, with the lease's own bound on the time it takes.
+`make chaos CRASHES=50` does the same many times, with the leases of production.
 """
 
 from collections.abc import AsyncIterator
@@ -10,8 +10,6 @@ import pytest
 from tests.chaos.crashes import Crashes
 from tests.chaos.world import open_world
 from worker.checkpoints import POINTS, Point
-
-PROMISED_SECONDS = 12.0
 
 
 @pytest.fixture(scope="module")
@@ -24,5 +22,5 @@ async def crashes() -> AsyncIterator[Crashes]:
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_killed_workers_generation_ends_once_elsewhere(crashes: Crashes, point: Point, kind: str) -> None:
     death = await crashes.die(point, kind)
-    assert death.violations(PROMISED_SECONDS) == []
+    assert death.violations() == []
     assert await crashes.gates() == []

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.accounts import Accounts
 
-PRO = 3
+PRO, ENTERPRISE = 3, 4
 
 
 async def test_a_submission_is_queued_and_holds_its_credit(accounts: Accounts) -> None:
@@ -19,6 +19,16 @@ async def test_a_submission_is_queued_and_holds_its_credit(accounts: Accounts) -
     assert await accounts.held(user) == 1
     assert await accounts.balance(user) == 10
     assert await accounts.ledger(user, "capture") == []
+
+
+async def test_beyond_ten_in_the_paid_lane_a_paying_users_requests_are_bulk(accounts: Accounts) -> None:
+    user = await accounts.user(plan=ENTERPRISE, balance=20)
+    first = [await accounts.submit(user) for _ in range(12)]
+    assert [row["lane"] for row in first] == ["paid"] * 10 + ["bulk"] * 2
+
+    await accounts.cancel(first[0]["id"], user)
+    assert (await accounts.submit(user))["lane"] == "paid"
+    assert (await accounts.submit(await accounts.user()))["lane"] == "free"
 
 
 async def test_fifty_identical_submissions_at_once_make_one_generation_and_one_hold(accounts: Accounts) -> None:

@@ -11,7 +11,7 @@ from deploy.local.valkey import Valkey
 from schemas.queue import QueuedJob, arq_settings, enqueue, lane_keys, open_queue
 from tests.support.valkey import queue_settings
 
-PAID, FREE = lane_keys()
+PAID, FREE, BULK = lane_keys()
 LATER = datetime.now(UTC) + timedelta(hours=1)
 SOONER = LATER - timedelta(minutes=30)
 

@@ -8,7 +8,7 @@ from schemas.queue import QueuedJob, enqueue, lane_keys
 from tests.support.waiting import eventually
 from worker.leasing.leases import Finish, Leases
 
-PAID, FREE = lane_keys()
+PAID, FREE, BULK = lane_keys()
 LEASE_MS = 10_000
 
 
