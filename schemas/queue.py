@@ -36,6 +36,19 @@ deserialize: Final[Callable[[bytes], dict[str, Any]]] = orjson.loads
 
 
 class _Pool(BlockingConnectionPool):
+    async def get_connection(self, *arguments: Any, **options: Any) -> AbstractConnection:
+        """Without its lock and its timer while a connection is free, which is nearly always."""
+        if not self._available_connections:
+            connection: AbstractConnection = await super().get_connection(*arguments, **options)
+            return connection
+        connection = self.get_available_connection()  # type: ignore[no-untyped-call]
+        try:
+            await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
+
     async def ensure_connection(self, connection: AbstractConnection) -> None:
         """Instead of redis-py's trial read before every command, which costs as much as the command."""
         reader = connection._reader

@@ -77,5 +77,5 @@ async def open_world(settings: Mapping[str, str] = QUICK) -> AsyncIterator[World
         def count(what: str) -> None:
             counts[what] += 1
 
-        fleet = await exits.enter_async_context(Fleet(stack, count))
+        fleet = await exits.enter_async_context(Fleet(stack, settings, count))
         yield World(stack, fleet, Accounts(pool), queue, http, counts)
