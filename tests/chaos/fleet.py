@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -39,11 +39,12 @@ class _Life:
 class Fleet:
     """Workers by name; each reaches Postgres through the wire. Use within `async with`; it ends them all."""
 
-    def __init__(self, stack: Stack, count: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, settings: Mapping[str, str], count: Callable[[str], None]) -> None:
         self.wire = Wire(stack.ports.postgres, self.freeze, self.thaw)
         self.thawed_at: list[float] = []
         self.unexpected: list[str] = []
         self._stack = stack
+        self._settings = settings
         self._count = count
         self._lives: dict[str, _Life] = {}
         self._ports: dict[str, int] = {}
@@ -67,13 +68,17 @@ class Fleet:
         )
         environment = {
             **self._stack.environment_of("worker"),
-            **QUICK,
+            **self._settings,
             "DATABASE_URL": f"{url}?sslmode=disable",
             **({"WORKER_CRASH_POINT": point} if point else {}),
         }
         log = self._stack.logs / f"{name}.log"
         child = spawn(name, COMMANDS["worker"], env=environment, log=log, cwd=self._stack.directory)
         self._lives[name] = _Life(child, may_die=point is not None)
+
+    def pid(self, name: str) -> int:
+        """Of the process that has this name now."""
+        return self._lives[name].child.pid
 
     def freeze(self, name: str) -> None:
         if (life := self._lives.get(name)) is not None and life.child.running:
