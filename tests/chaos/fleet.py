@@ -40,7 +40,7 @@ class Fleet:
     """Workers by name; each reaches Postgres through the wire. Use within `async with`; it ends them all."""
 
     def __init__(self, stack: Stack, settings: Mapping[str, str], count: Callable[[str], None]) -> None:
-        self.wire = Wire(stack.ports.postgres, self.freeze, self.thaw)
+        self.wire = Wire(stack.database_port, self.freeze, self.thaw)
         self.thawed_at: list[float] = []
         self.unexpected: list[str] = []
         self._stack = stack
@@ -64,7 +64,7 @@ class Fleet:
         if name not in self._ports:
             self._ports[name] = await self._exits.enter_async_context(self.wire.listening(name))
         url = self._stack.database_url("sparky_worker").replace(
-            f":{self._stack.ports.postgres}/", f":{self._ports[name]}/"
+            f":{self._stack.database_port}/", f":{self._ports[name]}/"
         )
         environment = {
             **self._stack.environment_of("worker"),

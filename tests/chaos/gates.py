@@ -92,11 +92,13 @@ async def _nothing_lost(world: World) -> list[Violation]:
 
 
 async def queue_leftovers(world: World) -> list[str]:
-    """Keys of jobs, and entries of lanes, that are still there; rubbish keys that no lane names are nobody's."""
+    """Keys of jobs, and entries of lanes, that are still there. Rubbish keys that no lane names are nobody's, and so
+    is what is left of a waiting job that ended while the simulator had destroyed its lane.
+    """
     left = []
     for kind in ("job", "in-progress", "retry"):
         keys = [key.decode() async for key in world.queue.scan_iter(f"arq:{kind}:*")]
-        left += [key for key in keys if RUBBISH not in key]
+        left += [key for key in keys if RUBBISH not in key and key.rpartition(":")[2] not in world.stranded]
     for lane in lane_keys():
         left += [f"{lane} {entry.decode()}" for entry in await world.queue.zrange(lane, 0, -1)]
     return left

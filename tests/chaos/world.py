@@ -28,7 +28,8 @@ DATABASE_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.Interface
 class World:
     """`accepted` are the generations that the intake promised, `deleted` those that their users took away again.
 
-    `photos` has the SHA-256 of each photo, by which Gemini's stand-in lists its calls, under its eTag in Storage.
+    `stranded` are jobs whose lane the simulator destroyed. `photos` has the SHA-256 of each photo, by which
+    Gemini's stand-in lists its calls, under its eTag in Storage.
     """
 
     stack: Stack
@@ -39,6 +40,7 @@ class World:
     counts: Counter[str]
     accepted: set[UUID] = field(default_factory=set)
     deleted: set[UUID] = field(default_factory=set)
+    stranded: set[str] = field(default_factory=set)
     photos: dict[str, str] = field(default_factory=dict)
 
     def token(self, user: UUID) -> str:

@@ -92,7 +92,7 @@ class Accounts:
         return submitted["id"], attempt["fence"]
 
     async def settle(
-        self, generation: UUID, fence: int, result: dict[str, Any] | None = None, ttl_seconds: float = 60
+        self, generation: UUID, fence: int, result: dict[str, Any] | None = None, ttl_seconds: float = 3600
     ) -> str:
         """Settle as the worker does: a picture's object is stored first."""
         if result is None:
