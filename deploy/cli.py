@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from producers.console.commands import orders
+
 REPOSITORY = Path(__file__).parents[1]
 STATE = REPOSITORY / ".local"
 
@@ -15,7 +17,7 @@ DIRECTORY = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "obj": STATE})
 def main() -> None:
     """Sparky's backend: run it, migrate it."""
 
@@ -27,8 +29,9 @@ def main() -> None:
 def up(services: tuple[str, ...], directory: Path, free_ports: bool) -> None:
     """Run the embedded stack in the foreground: all of it, or SERVICES and what they need.
 
-    SERVICES are postgres, valkey, supabase, gemini, intake and worker. With GEMINI_API_KEY set the real Gemini is
-    used, with SUPABASE_URL (and SUPABASE_SECRET_KEY, DATABASE_URL) the real Supabase. Ctrl-C stops everything.
+    SERVICES are postgres, valkey, supabase, gemini, paymob, intake and worker. With GEMINI_API_KEY set the real Gemini
+    is used, with PAYMOB_SECRET_KEY the real Paymob, with SUPABASE_URL (and SUPABASE_SECRET_KEY, DATABASE_URL) the real
+    Supabase. Ctrl-C stops everything.
     """
     from deploy.local.up import run_up  # noqa: PLC0415
 
@@ -42,6 +45,21 @@ def demo(directory: Path) -> None:
     from deploy.demo.run import run_demo  # noqa: PLC0415
 
     raise SystemExit(run_demo(directory))
+
+
+@main.command()
+@DIRECTORY
+@click.option("--database", "database_url", help="As role postgres.  [default: DOCTOR_DATABASE_URL or DATABASE_URL]")
+def doctor(directory: Path, database_url: str | None) -> None:
+    """Check the configured database and project, or the embedded stack where none is configured. Changes nothing.
+
+    Invariants, foreign triggers, what clients can do, policies, functions, roles, publication and buckets; with
+    SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY the project's answers too, with SUPABASE_ACCESS_TOKEN also its mails.
+    Exits with 1 when something is wrong, with 2 when it cannot be examined.
+    """
+    from deploy.doctor.run import run_doctor  # noqa: PLC0415
+
+    raise SystemExit(run_doctor(database_url, directory, REPOSITORY / ".env"))
 
 
 @main.command()
@@ -61,3 +79,6 @@ def migrate(database_url: str) -> None:
         raise click.ClickException(str(error)) from error
     if not ran:
         click.echo("up to date")
+
+
+main.add_command(orders)

@@ -63,7 +63,10 @@ class GenerationBody(AnswerBody):
     tool_parameters: dict[str, Any] = Field(description="Canonical: with every default filled in.")
     status: Literal["queued", "processing", "succeeded", "failed", "canceled"]
     cached: bool = Field(description="True when an earlier result answers this request; nothing is charged.")
-    image_url: str | None = Field(description="The picture, once a picture tool has succeeded.")
+    image_url: str | None = Field(
+        description="The picture, once a picture tool has succeeded. Where results are private it works for a while; "
+        "then ask for the generation again."
+    )
     result: dict[str, Any] | None = Field(description="The analysis, once it has succeeded.")
     error: GenerationError | None = Field(description="Set when the status is `failed`.")
     credit_cost: int
@@ -74,16 +77,16 @@ class GenerationBody(AnswerBody):
     finished_at: datetime | None
 
     @staticmethod
-    def from_row(row: Row, public_url: str, *, cached: bool = False) -> "GenerationBody":
-        """The body of a row of the database's generation columns; `public_url` is where clients reach Supabase."""
-        image_path, error_code = row["image_path"], row["error_code"]
+    def from_row(row: Row, image_url: str | None, *, cached: bool = False) -> "GenerationBody":
+        """The body of a row of the database's generation columns; `image_url` is where its picture can be fetched."""
+        error_code = row["error_code"]
         return GenerationBody(
             id=row["id"],
             tool_id=row["tool_id"],
             tool_parameters=row["tool_parameters"],
             status=row["status"],
             cached=cached,
-            image_url=f"{public_url}/storage/v1/object/public/generations/{image_path}" if image_path else None,
+            image_url=image_url,
             result=row["result"],
             error=GenerationError(code=error_code, message=row["error_message"]) if error_code else None,
             credit_cost=row["credit_cost"],

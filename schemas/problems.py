@@ -26,14 +26,18 @@ PROBLEMS = {
     for problem in (
         ProblemType("malformed_body", 400, "The body is not a JSON object."),
         ProblemType("unauthenticated", 401, "A valid access token is required."),
+        ProblemType("invalid_signature", 401, "The callback is not one that Paymob signed."),
         ProblemType("insufficient_credits", 402, "There are not enough credits left."),
         ProblemType("plan_required", 402, "This needs a paid plan."),
+        ProblemType("account_deleted", 403, "The account has been deleted."),
         ProblemType("forbidden_path", 403, "The photo is not in the user's own folder."),
         ProblemType("not_found", 404, "There is nothing here."),
+        ProblemType("not_for_sale", 404, "There is no such plan or credit pack to buy."),
         ProblemType("source_not_found", 404, "The photo does not exist."),
         ProblemType("tool_unavailable", 404, "There is no such tool, or it is switched off."),
         ProblemType("method_not_allowed", 405, "The method is not allowed here."),
         ProblemType("body_timeout", 408, "The body did not arrive in time."),
+        ProblemType("idempotency_conflict", 409, "This Idempotency-Key belongs to another order."),
         ProblemType("not_cancelable", 409, "Only a queued generation can be cancelled."),
         ProblemType("not_finished", 409, "Only a finished generation can be deleted."),
         ProblemType("body_too_large", 413, "The body is too large."),
@@ -45,6 +49,7 @@ PROBLEMS = {
         ProblemType("rate_limited", 429, "Too many requests."),
         ProblemType("too_many_in_flight", 429, "Too many generations are queued or running."),
         ProblemType("internal", 500, "Something went wrong on our side."),
+        ProblemType("payments_unavailable", 503, "Nothing can be bought at the moment."),
         ProblemType("unavailable", 503, "The service is unavailable for a moment."),
     )
 }

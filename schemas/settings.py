@@ -4,7 +4,7 @@ Each field is an environment variable of the same name in capitals; `.env` in th
 `docs/reference/configuration.md` is generated from this file.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -24,8 +24,11 @@ class Settings(BaseSettings):
     )
     database_pool_size: Count = Field(8, description="Connections a process keeps open at most.")
     database_timeout_seconds: Seconds = Field(10, description="Deadline of one SQL call.")
-    database_statement_cache: int = Field(
-        100, ge=0, description="Prepared statements kept per connection; 0 behind a transaction pooler."
+    database_pooler: Literal["auto", "transaction", "none"] = Field(
+        "auto",
+        description="`transaction`: DATABASE_URL is a pooler in transaction mode, so nothing may be kept in a session; "
+        "`none`: a direct connection, or a pooler in session mode. `auto`: `transaction` where DATABASE_URL names port "
+        "6543, as all of Supabase's transaction poolers do, else `none`.",
     )
     redis_url: SecretStr = Field(description="Redis or Valkey, the queue's wake-up.")
     redis_timeout_seconds: Annotated[float, Field(ge=1)] = Field(
@@ -60,9 +63,26 @@ class Settings(BaseSettings):
         (), description="Origins browsers may call from, comma separated; `*` for any."
     )
 
+    intake_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the intake's `/metrics` for Prometheus; off unless set."
+    )
+    intake_metrics_host: str = Field(
+        "127.0.0.1", description="Address that `/metrics` listens on; `0.0.0.0` in a container."
+    )
+
     # Photos
     source_max_bytes: Count = Field(15_728_640, description="Largest photo accepted, in bytes.")
     source_max_pixels: Count = Field(50_000_000, description="Largest photo accepted, in pixels.")
+
+    # Results
+    results_private: bool = Field(
+        False,
+        description="The bucket `generations` is private, so `imageUrl` is signed whenever it is read. Make the bucket "
+        "private as well: see docs/how-to/storage.md.",
+    )
+    result_url_seconds: Annotated[int, Field(ge=1, le=604_800)] = Field(
+        3600, description="How long a signed `imageUrl` works, counted from when it was read."
+    )
 
     # Gemini
     gemini_api_key: SecretStr | None = Field(None, description="Key of the Gemini Developer API; the worker needs it.")
@@ -99,6 +119,39 @@ class Settings(BaseSettings):
         0.01, description="What an analysis counts towards the cap: more than it costs, to be on the safe side."
     )
 
+    # Paymob. Without the first three there is nothing to buy
+    paymob_secret_key: SecretStr | None = Field(None, description="Secret key: intentions and refunds.")
+    paymob_public_key: str | None = Field(None, description="Public key; part of the checkout page's address.")
+    paymob_integration_ids: Annotated[tuple[int, ...], NoDecode] = Field(
+        (), description="Integrations that buyers may pay with, comma separated; callbacks of others are refused."
+    )
+    paymob_hmac_secret: SecretStr | None = Field(
+        None, description="Secret that callbacks are signed with; without it none is taken."
+    )
+    paymob_api_key: SecretStr | None = Field(None, description="API key: inquiries by the sweep and the console.")
+    paymob_live: bool = Field(True, description="False takes payments made in Paymob's test mode, and only those.")
+    paymob_base_url: str = Field("https://accept.paymob.com", description="Paymob's API; this is Egypt's.")
+    paymob_checkout_url: str = Field(
+        "https://accept.paymob.com/unifiedcheckout/", description="The page that buyers are sent to."
+    )
+    paymob_notification_url: str | None = Field(
+        None, description="Where Paymob posts callbacks: our `/webhooks/paymob`; unset, what its dashboard says."
+    )
+    paymob_redirection_url: str | None = Field(
+        None, description="Where it sends the buyer's browser: our `/webhooks/paymob`; unset, what its dashboard says."
+    )
+    paymob_result_url: str | None = Field(
+        None, description="Page of the app that such a browser is sent on to; unset, it is shown a plain page."
+    )
+    paymob_timeout_seconds: Seconds = Field(10, description="Deadline of one call of Paymob's API.")
+    paymob_max_callback_bytes: Count = Field(65_536, description="Largest callback accepted.")
+    order_lifetime_seconds: Annotated[int, Field(ge=60)] = Field(
+        3600, description="How long a checkout page can be paid at; the order expires when nobody did."
+    )
+    order_inquiry_seconds: Seconds = Field(
+        300, description="How long an order is open before the sweep inquires about it, in case a callback was lost."
+    )
+
     # Worker
     worker_max_jobs: Count = Field(20, description="Generations one worker process runs at a time.")
     worker_lease_seconds: Annotated[float, Field(ge=1)] = Field(
@@ -132,12 +185,24 @@ class Settings(BaseSettings):
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_json: bool = Field(True, description="One JSON object a line; false for people.")
 
+    @field_validator("paymob_integration_ids", mode="before")
+    @classmethod
+    def _numbers(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
     @field_validator("intake_cors_origins", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(origin.strip().rstrip("/") for origin in value.split(",") if origin.strip())
+
+    @property
+    def can_sell(self) -> bool:
+        """Whether there is all that it takes to ask Paymob for a payment."""
+        return bool(self.paymob_secret_key and self.paymob_public_key and self.paymob_integration_ids)
 
     @property
     def public_url(self) -> str:

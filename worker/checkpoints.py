@@ -1,4 +1,4 @@
-"""Named instants between a job's claim and its finish, so that tests can kill, freeze or overtake a worker there."""
+"""Named instants of a job and of an account's deletion, so that tests can kill, freeze or overtake a worker there."""
 
 import os
 import signal
@@ -14,6 +14,10 @@ Point = Literal[
     "before_settle",
     "after_settle",
     "before_finish",
+    "after_deletion_work",
+    "after_deletion_files",
+    "after_deletion_rows",
+    "after_deletion_person",
 ]
 Checkpoint = Callable[[Point], Awaitable[None]]
 
@@ -27,6 +31,13 @@ ATTEMPT_POINTS: Final[tuple[Point, ...]] = (
 )
 """Those inside the pipeline; the other two are the queue's."""
 POINTS: Final[tuple[Point, ...]] = ("after_claim", *ATTEMPT_POINTS, "before_finish")
+DELETION_POINTS: Final[tuple[Point, ...]] = (
+    "after_deletion_work",
+    "after_deletion_files",
+    "after_deletion_rows",
+    "after_deletion_person",
+)
+"""Those of an account's deletion, after each of its steps."""
 
 
 async def pass_through(_: Point) -> None:
@@ -40,7 +51,7 @@ def checkpoint(fatal: str | None) -> Checkpoint:
 
 def kill_at(fatal: str) -> Checkpoint:
     """A hook that kills this process, as abruptly as a machine that loses power, when it gets to `fatal`."""
-    if fatal not in POINTS:
+    if fatal not in POINTS + DELETION_POINTS:
         raise ValueError(f"no such point: {fatal}")
 
     async def hook(point: Point) -> None:

@@ -21,6 +21,7 @@ from worker.checkpoints import checkpoint
 from worker.heartbeat import alive_for, beat, retire
 from worker.leasing import Leasing, install
 from worker.outage import Outage
+from worker.payments import Payments
 from worker.pipeline import run_generation
 from worker.resources import RESOURCES, Resources, close_resources, open_resources
 from worker.sweep import Sweep
@@ -69,7 +70,10 @@ async def start(ctx: dict[Any, Any]) -> None:
             database.failed(error)
             await database.pause()
     database.over()
-    ctx[BACKGROUND] = [asyncio.create_task(Sweep(ctx[RESOURCES], ctx["redis"]).run())]
+    ctx[BACKGROUND] = [
+        asyncio.create_task(Sweep(ctx[RESOURCES], ctx["redis"]).run()),
+        asyncio.create_task(Payments(ctx[RESOURCES].database, settings).run()),
+    ]
     if metrics.serve(settings):
         ctx[BACKGROUND].append(asyncio.create_task(metrics.watch_the_loop()))
 

@@ -11,6 +11,7 @@ from worker.checkpoints import Checkpoint, checkpoint
 from worker.gemini import open_gemini
 from worker.ledger import Ledger
 from worker.limits import LimitedGemini, Limits
+from worker.people import People, open_people
 from worker.storage import Storage, open_storage
 
 RESOURCES: Final = "resources"
@@ -24,6 +25,7 @@ class Resources:
     database: Database
     ledger: Ledger
     storage: Storage
+    people: People
     gemini: LimitedGemini
     checkpoint: Checkpoint
     closing: AsyncExitStack
@@ -41,6 +43,8 @@ async def open_resources(settings: Settings, worker: str) -> Resources:
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         storage = await open_storage(settings)
         stack.push_async_callback(storage.close)
+        people = await open_people(settings)
+        stack.push_async_callback(people.close)
         database = await open_database(settings)
         stack.push_async_callback(database.close)
         return Resources(
@@ -49,6 +53,7 @@ async def open_resources(settings: Settings, worker: str) -> Resources:
             database=database,
             ledger=Ledger(database, settings, worker),
             storage=storage,
+            people=people,
             gemini=LimitedGemini(gemini, Limits(redis, settings), settings),
             checkpoint=checkpoint(settings.worker_crash_point),
             closing=stack.pop_all(),

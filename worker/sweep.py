@@ -15,8 +15,11 @@ import structlog
 from arq import ArqRedis
 
 from schemas.queue import QueuedJob, enqueue
+from worker.accounts import Departures
+from worker.housekeeping import Housekeeping
 from worker.metrics import SWEPT
 from worker.outage import Outage
+from worker.photo_retention import PhotoRetention
 from worker.resources import Resources
 
 EPOCH: Final = "sparky:epoch"
@@ -34,7 +37,15 @@ class Sweep:
         self._settings = resources.settings
         self._database = resources.database
         self._queue = queue
-        self._steps = {Outage(f"sweep_{step.__name__}"): step for step in (self.expire, self.requeue, self.remove)}
+        steps = (
+            self.expire,
+            self.requeue,
+            self.remove,
+            Housekeeping(resources.database).upkeep,
+            Departures(resources).accounts,
+            PhotoRetention(resources.database, resources.storage).photos,
+        )
+        self._steps = {Outage(f"sweep_{step.__name__}"): step for step in steps}
 
     async def run(self) -> None:
         """Sweep for ever, about every `WORKER_SWEEP_SECONDS`; ended by cancelling it."""

@@ -1,4 +1,4 @@
-"""The main job as a client does it: sign up, code, portrait, request, Realtime, picture; from the cache; analysis."""
+"""The main job as a client does it: sign up, portrait, request, Realtime, picture; the cache; analysis; a purchase."""
 
 import asyncio
 import secrets
@@ -10,6 +10,7 @@ import httpx
 from supabase import AsyncClient
 
 from deploy.demo.listener import Listener
+from deploy.demo.purchase import buy_credits
 from deploy.demo.steps import Steps
 
 RESULT_SECONDS = 150.0
@@ -25,6 +26,7 @@ class Backend:
     supabase: AsyncClient
     supabase_url: str
     intake: httpx.AsyncClient
+    paymob_url: str | None
 
 
 async def run_journey(backend: Backend, steps: Steps, portrait: bytes, folder: Path) -> dict[str, Any]:
@@ -79,7 +81,9 @@ async def run_journey(backend: Backend, steps: Steps, portrait: bytes, folder: P
         step.note = await listener.ended(submitted["id"], RESULT_SECONDS)
     analysis = await _succeeded(backend, submitted["id"])
     await listener.balance_is(credits_after - 1, MAIL_SECONDS)
+    sells = backend.paymob_url is not None  # a real checkout page is for people
     return {
+        "purchase": await buy_credits(backend.intake, steps, listener, credits_after - 1) if sells else None,
         "credits": {"before": credits_before, "after": credits_after},
         "generation": generation,
         "cached": cached,

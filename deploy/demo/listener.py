@@ -50,7 +50,7 @@ class Listener:
                 joined.set()
 
         private = client.channel(f"user:{user_id}", {"config": {"private": True, "broadcast": None, "presence": None}})
-        for event in ("generation", "notification", "balance"):
+        for event in ("generation", "notification", "balance", "order"):
             private.on_broadcast(event, self._broadcast(f"user:{user_id}", event))
         await private.subscribe(on_state)
         async with asyncio.timeout(SUBSCRIBED_SECONDS):
@@ -70,8 +70,9 @@ class Listener:
 
     def _notified(self, change: PostgresChangesPayload) -> None:
         self.events.append({"table": "notifications", "type": change["data"]["type"]})
-        params = (change["data"]["record"] or {})["params"]
-        self._endings[params["generationId"]] = params["status"]
+        record = change["data"]["record"] or {}
+        if record["type"] == "generation":
+            self._endings[record["params"]["generationId"]] = record["params"]["status"]
         self._tell()
 
     def _account_changed(self, change: PostgresChangesPayload) -> None:

@@ -46,7 +46,7 @@ async def _demo(directory: Path) -> int:
             supabase = await acreate_client(addresses["supabase_url"], addresses["publishable_key"], options)
             intake = httpx.AsyncClient(base_url=addresses["intake_url"], timeout=CALL_SECONDS, trust_env=False)
             async with intake:
-                backend = Backend(supabase, addresses["supabase_url"], intake)
+                backend = Backend(supabase, addresses["supabase_url"], intake, addresses["paymob_url"])
                 try:
                     outcome = await run_journey(backend, steps, picture, folder)
                 finally:
@@ -79,11 +79,13 @@ async def _addresses(directory: Path, steps: Steps) -> AsyncIterator[dict[str, A
 
 def _farewell(outcome: dict[str, Any], folder: Path, seconds: float) -> None:
     balance, images = outcome["credits"], outcome["images"]
-    analysis = outcome["analysis"]["result"]
+    analysis, purchase = outcome["analysis"]["result"], outcome["purchase"]
+    bought = purchase and f"{purchase['credits']['before']} → {purchase['credits']['after']} credits"
     click.echo(
         f"\n  One picture for one credit: {balance['before']} → {balance['after']}."
         f" The same again cost nothing. Realtime told {len(outcome['realtime'])} events."
         f"\n  Analysis: face {analysis['faceShape']}, perceived age {analysis['perceivedAge']}."
+        f"\n  Bought on the local checkout page: {bought or 'nothing, as Paymob is the real one'}."
         f"\n\n  before   {images['before']}\n  after    {images['after']}\n  report   {folder / 'demo.json'}"
         f"\n\n  Done in {seconds:.1f} s."
     )

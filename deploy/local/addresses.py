@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.keys import StackKeys
+from deploy.local.paymob import merchant
+from deploy.local.pgbouncer import PgBouncer
 from deploy.local.postgres import SUPERUSER, Postgres
 from deploy.local.services import Ports
 from deploy.local.valkey import Valkey
+from schemas.settings import Settings
 
 LOOPBACK = "127.0.0.1,localhost"
+POOLED_ROLES = ("sparky_intake", "sparky_worker")
 
 
 class Addresses:
@@ -17,6 +21,7 @@ class Addresses:
     keys: StackKeys
     ports: Ports
     postgres: Postgres | None = None
+    pooler: PgBouncer | None = None
     valkey: Valkey | None = None
 
     def __init__(self, directory: Path, services: frozenset[str], given: Mapping[str, str]) -> None:
@@ -55,6 +60,11 @@ class Addresses:
         return None if self._given.get("GEMINI_API_KEY") else self.url_of("gemini")
 
     @property
+    def paymob_url(self) -> str | None:
+        """None: the real one."""
+        return None if self._given.get("PAYMOB_SECRET_KEY") else self.url_of("paymob")
+
+    @property
     def intake_url(self) -> str:
         return self.url_of("intake")
 
@@ -63,9 +73,16 @@ class Addresses:
 
     def database_url(self, role: str) -> str:
         """How `role` logs in. For a real Supabase, the one address that was given."""
-        return (
-            self._given["DATABASE_URL"] if self.postgres is None else self.postgres.dsn(role, self.keys.passwords[role])
-        )
+        if self.postgres is None:
+            return self._given["DATABASE_URL"]
+        if self.pooler is not None and role in POOLED_ROLES:
+            return self.pooler.dsn(role)
+        return self.postgres.dsn(role, self.keys.passwords[role])
+
+    @property
+    def database_port(self) -> int:
+        """Where intake and worker find the embedded Postgres: itself, or the pooler before it."""
+        return self.ports.postgres if self.pooler is None else self.ports.pooler
 
     @property
     def env(self) -> dict[str, str]:
@@ -83,6 +100,8 @@ class Addresses:
         }
         if self.gemini_url is not None:
             found |= {"GEMINI_BASE_URL": self.gemini_url, "GEMINI_API_KEY": "local"}
+        if self.paymob_url is not None:
+            found |= merchant.environment(self.paymob_url, self.intake_url)
         return found
 
     def environment_of(self, service: str) -> dict[str, str]:
@@ -96,7 +115,10 @@ class Addresses:
                 "LOCAL_KEYS_FILE": str(self.directory / "keys.json"),
                 "LOCAL_STORAGE_DIR": str(self.directory / "storage"),
                 "LOCAL_OUTBOX_DIR": str(self.outbox),
+                "LOCAL_INTAKE_URL": self.intake_url,
             }
+        if service == "paymob":
+            found["LOCAL_DASHBOARD_URL"] = f"{self.intake_url}/webhooks/paymob"
         return found
 
     def described(self) -> dict[str, object]:
@@ -108,9 +130,14 @@ class Addresses:
             "secret_key": self.secret_key,
             "redis_url": self.redis_url,
             "gemini_url": self.gemini_url,
+            "paymob_url": self.paymob_url,
             "intake_url": self.intake_url,
             "outbox": str(self.outbox),
         }
+        if "worker" in self.services:
+            environment = self.environment_of("worker")
+            fields = {name for name in environment if name.lower() in Settings.model_fields}
+            found["worker_environment"] = {name: environment[name] for name in sorted(fields)}
         if self.postgres is not None:
             found["database_urls"] = {role: self.database_url(role) for role in self.keys.passwords}
         return found

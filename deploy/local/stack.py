@@ -18,20 +18,21 @@ from typing import TextIO
 import asyncpg
 import orjson
 
-from deploy.local.addresses import Addresses
+from deploy.local.addresses import POOLED_ROLES, Addresses
 from deploy.local.base import apply_base, set_passwords
 from deploy.local.installation import Installation
 from deploy.local.keys import load_keys, write_private
 from deploy.local.migrate import migrate
+from deploy.local.pgbouncer import PgBouncer
 from deploy.local.postgres import SUPERUSER, Postgres
 from deploy.local.processes import Child, spawn
-from deploy.local.services import COMMANDS, FREE_PORTS, STOPS, Ports, choose_ports, with_needs
+from deploy.local.services import ALL, COMMANDS, FREE_PORTS, STOPS, Ports, choose_ports, with_needs
 from deploy.local.valkey import Valkey
 
 HEALTHY_SECONDS = 60.0
 WATCH_SECONDS = 0.2
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
-HEALTH_PATHS = {"supabase": "/health", "gemini": "/health", "intake": "/readyz"}
+HEALTH_PATHS = {"supabase": "/health", "gemini": "/health", "paymob": "/health", "intake": "/readyz"}
 
 
 class StackBusy(RuntimeError):  # noqa: N818 - it is what is wrong
@@ -41,6 +42,7 @@ class StackBusy(RuntimeError):  # noqa: N818 - it is what is wrong
 class Stack(Addresses):
     """`directory` keeps all state. What `environment` sets reaches the services, unless the stack provides it.
 
+    With `DATABASE_POOLER=transaction` in it, a PgBouncer goes between intake and worker and the embedded Postgres.
     A stack that is not `durable` is for tests: no fsync, and the database is gone when it stops.
     """
 
@@ -79,10 +81,11 @@ class Stack(Addresses):
         self._take_folder()
         try:
             self.keys = load_keys(self.directory / "keys.json")
-            self.ports = choose_ports(self._wanted_ports, self._report)
+            self.ports = choose_ports(self._wanted_ports, self._report, unused=ALL - self.services)
             self.valkey = Valkey(self.directory, port=self.ports.valkey)
             if "postgres" in self.services:
                 self.postgres = self._new_postgres()
+                self.pooler = self._new_pooler()
             async with asyncio.TaskGroup() as group:
                 await self._start_in_order(group)
             pids = {child.name: child.pid for child in (*self._servers(), *self._children.values())}
@@ -131,11 +134,13 @@ class Stack(Addresses):
 
     async def stop(self) -> None:
         """End everything, in the reverse order of the start. Harmless when nothing runs."""
-        for layer in ({"intake", "worker"}, {"supabase", "gemini"}):
+        for layer in ({"intake", "worker"}, {"supabase", "gemini", "paymob"}):
             ending = [label for label in self._children if label.partition("-")[0] in layer]
             await asyncio.gather(*(self._children.pop(label).stop() for label in ending))
         if self.valkey is not None:
             await self.valkey.stop()
+        if self.pooler is not None:
+            await self.pooler.stop()
         if self.postgres is not None:
             await self.postgres.stop()
             if not self._durable:
@@ -147,8 +152,9 @@ class Stack(Addresses):
 
     async def _start_in_order(self, group: asyncio.TaskGroup) -> None:
         """Each service as soon as what it needs is there; the group waits until all are healthy."""
-        if "gemini" in self.services:
-            group.create_task(self.run("gemini"))
+        for stand_in in ("gemini", "paymob"):
+            if stand_in in self.services:
+                group.create_task(self.run(stand_in))
         valkey = group.create_task(self._start_valkey())
         if self.postgres is not None:
             await self.postgres.start()
@@ -161,6 +167,9 @@ class Stack(Addresses):
                 group.create_task(self.run("supabase"))
             await migrate(self.database_url("postgres"), report=lambda name: self._report(f"applied {name}"))
             await set_passwords(superuser, self.keys.passwords)  # the migrations' own roles
+            if self.pooler is not None:
+                await self.pooler.start()
+                self._report("pooler is up")
         await valkey
         for service in ("intake", "worker"):
             if service in self.services:
@@ -181,8 +190,15 @@ class Stack(Addresses):
             durable=self._durable,
         )
 
+    def _new_pooler(self) -> PgBouncer | None:
+        if self._given.get("DATABASE_POOLER") != "transaction":
+            return None
+        passwords = {role: self.keys.passwords[role] for role in POOLED_ROLES}
+        return PgBouncer(self.directory, passwords, self.ports.postgres, port=self.ports.pooler)
+
     def _servers(self) -> list[Child]:
-        return [server.child for server in (self.postgres, self.valkey) if server is not None and server.started]
+        servers = (self.postgres, self.valkey, self.pooler)
+        return [server.child for server in servers if server is not None and server.started]
 
     async def _known_workers(self) -> set[str]:
         """Names of the workers that have ever said they are alive."""

@@ -80,11 +80,17 @@ def table(stack: Stack) -> str:
     rows = [
         ("intake", f"{stack.intake_url}  (API description: /openapi.json)", "intake" in stack.services),
         ("supabase", stack.supabase_url, bool({"supabase", "intake", "worker"} & stack.services)),
-        ("app key", stack.publishable_key, "supabase" in stack.services),
+        (
+            "app key",
+            stack.publishable_key,
+            bool(stack.publishable_key and {"supabase", "intake", "worker"} & stack.services),
+        ),
         ("mails", f"{stack.outbox}/", "supabase" in stack.services),
         ("gemini", stack.gemini_url or "the real one", "worker" in stack.services or "gemini" in stack.services),
+        ("paymob", stack.paymob_url or "the real one", "intake" in stack.services or "paymob" in stack.services),
         ("queue", stack.redis_url, "valkey" in stack.services),
         ("database", _shell(stack), stack.postgres is not None),
+        ("pooler", f"127.0.0.1:{stack.ports.pooler}, for intake and worker", stack.pooler is not None),
         ("data", str(stack.postgres.data if stack.postgres else ""), stack.postgres is not None),
         ("keys", str(stack.directory / "keys.json"), True),
         ("addresses", str(stack.directory / "stack.json"), True),

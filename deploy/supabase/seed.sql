@@ -1,12 +1,21 @@
 -- The catalogue. Safe to run again: rows are brought to what stands here, except what operators switch (is_active, prices).
+-- Prices in piastres are examples: set your own before you sell.
 
-insert into public.plans (id, name, monthly_credits, daily_credits, max_in_flight, is_paid, price_usd, sort_order) values
-    (1, 'Free', 10, 5, 2, false, null, 1),
-    (3, 'Pro', 100, 50, 10, true, 10.00, 2),
-    (4, 'Enterprise', 5000, 5000, 50, true, null, 3)
+insert into public.plans (
+    id, name, monthly_credits, daily_credits, max_in_flight, is_paid, price_usd, price_piastres, sort_order
+) values
+    (1, 'Free', 10, 5, 2, false, null, null, 1),
+    (3, 'Pro', 100, 50, 10, true, 10.00, 50000, 2),
+    (4, 'Enterprise', 5000, 5000, 50, true, null, null, 3)
 on conflict (id) do update set
     name = excluded.name, monthly_credits = excluded.monthly_credits, daily_credits = excluded.daily_credits,
     max_in_flight = excluded.max_in_flight, is_paid = excluded.is_paid, sort_order = excluded.sort_order;
+
+insert into public.credit_packs (id, name, credits, price_piastres, sort_order) values
+    (1, 'Small', 50, 29900, 1),
+    (2, 'Medium', 150, 79900, 2),
+    (3, 'Large', 500, 239900, 3)
+on conflict (id) do update set name = excluded.name, sort_order = excluded.sort_order;
 
 insert into public.tools (id, type, name_key, description_key, icon_name, sort_order) values
     ('hairstyle', 'TRANSFORMATION', 'tool.hairstyle.name', 'tool.hairstyle.description', 'scissors', 1),

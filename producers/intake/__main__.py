@@ -4,6 +4,7 @@ import socket
 
 import uvicorn
 
+from producers.intake import metrics
 from producers.intake.app import create_app
 from schemas.logs import configure_logging
 from schemas.settings import Settings
@@ -23,6 +24,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
     settings = Settings()
     configure_logging(settings)
+    metrics.serve(settings)
     config = uvicorn.Config(
         create_app(settings),
         host=settings.intake_host,

@@ -17,7 +17,7 @@ from producers.intake.services import open_services
 from schemas.settings import Settings
 
 _EXPOSED = ("Location", "Preference-Applied", "Retry-After", "X-Request-Id")
-_ACCEPTED = ("Authorization", "Content-Type", "Prefer", "X-Request-Id")
+_ACCEPTED = ("Authorization", "Content-Type", "Idempotency-Key", "Prefer", "X-Request-Id")
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -21,11 +21,7 @@ async def read_object(request: Request, max_bytes: int) -> dict[str, Any]:
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ProblemError("unsupported_media_type")
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            raw = await _read(request, max_bytes)
-    except TimeoutError:
-        raise ProblemError("body_timeout", headers=_CLOSE) from None
+    raw = await read_bytes(request, max_bytes)
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -33,6 +29,15 @@ async def read_object(request: Request, max_bytes: int) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ProblemError("malformed_body")
     return value
+
+
+async def read_bytes(request: Request, max_bytes: int) -> bytes:
+    """The body as it is. Raises `ProblemError`: `body_too_large`, `body_timeout`."""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await _read(request, max_bytes)
+    except TimeoutError:
+        raise ProblemError("body_timeout", headers=_CLOSE) from None
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:

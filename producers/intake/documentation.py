@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas.http import AnalyzeFaceRequest, GenerationBody, ProcessImageRequest
+from schemas.orders import CreditPackCheckout, PlanCheckout
 from schemas.problems import MEDIA_TYPE, PROBLEMS, ProblemBody
 from schemas.tools import PICTURE_TOOLS
 
@@ -53,6 +54,34 @@ ACCEPTED: dict[str, Any] = {
     "model": GenerationBody,
     "description": "Queued, or an equal request is already running.",
     "headers": {"Location": _header("Where to ask for the generation."), **_PREFERENCE},
+}
+CHECKOUT: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"oneOf": [{"$ref": f"{_REF}{model.__name__}"} for model in (PlanCheckout, CreditPackCheckout)]}
+        }
+    },
+}
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A repetition with this key answers the same order.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+ORDERED: dict[str, Any] = {"headers": {"Location": _header("Where to ask for the order.")}}
+ORDER_ID = GENERATION_ID
+HMAC = {"name": "hmac", "in": "query", "schema": {"type": "string"}, "description": "Paymob's signature."}
+CALLBACK: dict[str, Any] = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+RETURNED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A page for the buyer.",
+        "content": {"text/html; charset=utf-8": {"schema": {"type": "string"}}},
+    },
+    303: {
+        "description": "On to `PAYMOB_RESULT_URL`.",
+        "headers": {"Location": _header("With `outcome` and `orderId`.")},
+    },
 }
 _HEADERS = {
     401: {"WWW-Authenticate": _header("RFC 6750.")},
@@ -105,6 +134,8 @@ def _request_schemas() -> dict[str, Any]:
     models: tuple[type[BaseModel], ...] = (
         ProcessImageRequest,
         AnalyzeFaceRequest,
+        PlanCheckout,
+        CreditPackCheckout,
         *dict.fromkeys(PICTURE_TOOLS.values()),
     )
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF + "{model}")

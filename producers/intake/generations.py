@@ -1,14 +1,11 @@
-"""The intake's SQL calls: one statement each, which the database makes one transaction; each with a deadline."""
+"""The intake's SQL calls about generations."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from schemas.database import Database
-
-_RELEASE_SECONDS = 1.0
+from producers.intake.calls import Calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +20,8 @@ class Submission:
     max_source_bytes: int
 
 
-class Generations:
-    """Generations in Postgres. Errors of asyncpg, `OSError` and `TimeoutError` pass through; nothing is retried."""
-
-    def __init__(self, database: Database, timeout_seconds: float) -> None:
-        self._database, self._timeout = database, timeout_seconds
+class Generations(Calls):
+    """Generations in Postgres."""
 
     async def submit(self, order: Submission) -> asyncpg.Record:
         """Cached, in flight, queued, or refused; a refusal writes nothing."""
@@ -61,16 +55,3 @@ class Generations:
     async def ping(self) -> None:
         """Raise unless Postgres answers."""
         await self._all("select 1")
-
-    async def _one(self, query: str, *arguments: Any) -> asyncpg.Record:
-        (row,) = await self._all(query, *arguments)
-        return row
-
-    async def _all(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
-        """Run one statement. Not by way of `Pool.fetch`, which waits for a free connection, and for the end of a call
-        that timed out, without any limit."""
-        connection = await self._database.acquire(timeout=self._timeout)
-        try:
-            return await connection.fetch(query, *arguments, timeout=self._timeout)
-        finally:
-            await self._database.release(connection, timeout=_RELEASE_SECONDS)

@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.intake.answers import json_response
+from producers.intake.bodies import bodies_of, body_of
 from producers.intake.services import services_of
-from schemas.http import GenerationBody, GenerationPage
+from schemas.http import GenerationPage
 from schemas.problems import ProblemError
 from schemas.tools import InvalidParametersError
 
@@ -23,7 +24,7 @@ async def get_generation(request: Request) -> Response:
     row = await services.generations.get(_id(request), user_id)
     if row is None:
         raise ProblemError("not_found")
-    return json_response(GenerationBody.from_row(row, services.settings.public_url))
+    return json_response(await body_of(services, row))
 
 
 async def list_generations(request: Request) -> Response:
@@ -32,7 +33,7 @@ async def list_generations(request: Request) -> Response:
     user_id = await services.authenticator.user_id(request)
     limit, before = _limit(request.query_params.get("limit")), _before(request.query_params.get("before"))
     rows = await services.generations.page(user_id, limit, before)
-    bodies = [GenerationBody.from_row(row, services.settings.public_url) for row in rows]
+    bodies = await bodies_of(services, rows)
     return json_response(
         GenerationPage.model_construct(generations=bodies, next=bodies[-1].id if len(bodies) == limit else None)
     )
@@ -45,7 +46,7 @@ async def cancel_generation(request: Request) -> Response:
     row = await services.generations.cancel(_id(request), user_id)
     if row["outcome"] != "canceled":
         raise ProblemError(row["outcome"])
-    return json_response(GenerationBody.from_row(row, services.settings.public_url))
+    return json_response(await body_of(services, row))
 
 
 async def delete_generation(request: Request) -> Response:

@@ -9,11 +9,14 @@ import httpx
 from arq import ArqRedis
 from starlette.requests import Request
 
+from producers.intake.accounts import Accounts
 from producers.intake.auth import Authenticator
 from producers.intake.generations import Generations
 from producers.intake.pictures import Pictures
+from producers.intake.purchases import Purchases
 from producers.intake.waiting import Finishes
 from schemas.database import open_database
+from schemas.paymob.client import Paymob, open_http
 from schemas.queue import open_queue
 from schemas.settings import Settings
 
@@ -25,9 +28,12 @@ class Services:
     settings: Settings
     authenticator: Authenticator
     generations: Generations
+    accounts: Accounts
     finishes: Finishes
     queue: ArqRedis
     pictures: Pictures
+    purchases: Purchases
+    paymob: Paymob
 
 
 def services_of(request: Request) -> Services:
@@ -41,14 +47,20 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     database = await open_database(settings)
     queue = open_queue(settings)
     client = httpx.AsyncClient(timeout=settings.storage_timeout_seconds)
+    paymob_client = open_http(settings)
     authenticator = Authenticator(settings, client)
     generations = Generations(database, settings.database_timeout_seconds)
+    accounts = Accounts(database, settings.database_timeout_seconds)
+    purchases = Purchases(database, settings.database_timeout_seconds)
     finishes = Finishes(generations.finished)
     try:
-        yield Services(settings, authenticator, generations, finishes, queue, await Pictures.open(settings, client))
+        pictures = await Pictures.open(settings, client)
+        paymob = Paymob(settings, paymob_client)
+        yield Services(settings, authenticator, generations, accounts, finishes, queue, pictures, purchases, paymob)
     finally:
         await finishes.close()
         await authenticator.keys.close()
         await client.aclose()
+        await paymob_client.aclose()
         await queue.aclose()
         database.terminate()

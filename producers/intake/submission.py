@@ -14,12 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.intake.answers import json_response
-from producers.intake.auth import refused
+from producers.intake.bodies import body_of
 from producers.intake.body import read_object
 from producers.intake.generations import Submission
 from producers.intake.prefer import wait_seconds
+from producers.intake.refusals import no_account
 from producers.intake.services import Services, services_of
-from schemas.http import AnalyzeFaceRequest, GenerationBody, ProcessImageRequest, RequestBody
+from schemas.http import AnalyzeFaceRequest, ProcessImageRequest, RequestBody
 from schemas.paths import own_object_name
 from schemas.problems import ProblemError
 from schemas.queue import QueuedJob, enqueue
@@ -85,7 +86,7 @@ async def _submit(request: Request, order: Submission) -> Response:
     outcome = row["outcome"]
     if outcome not in ("cached", "in_flight", "queued"):
         raise _refusal(outcome, row["retry_after"])
-    body = GenerationBody.from_row(row, services.settings.public_url, cached=outcome == "cached")
+    body = await body_of(services, row, cached=outcome == "cached")
     structlog.contextvars.bind_contextvars(generation_id=str(body.id))
     if outcome == "queued":
         await _wake(services, QueuedJob(row["cache_key"], body.id, None, row["lane"]))
@@ -97,7 +98,7 @@ async def _submit(request: Request, order: Submission) -> Response:
         now = await services.generations.get(body.id, order.user_id)
         if now is None:
             raise ProblemError("not_found")
-        body = GenerationBody.from_row(now, services.settings.public_url)
+        body = await body_of(services, now)
     if body.finished:
         return json_response(body, headers=headers)
     return json_response(body, 202, {**headers, "Location": f"/v1/generations/{body.id}"})
@@ -116,8 +117,8 @@ def _refusal(outcome: str, retry_after: int | None) -> ProblemError:
     match outcome:
         case "invalid_parameters":
             return ProblemError(outcome, errors=[("style", "is not an id of the catalogue")])
-        case "account_not_found":  # the token outlived its user
-            return refused("The user of this token no longer exists.")
+        case "account_deleted" | "account_not_found":
+            return no_account(outcome)
         case "daily_limit" | "too_many_in_flight":
             return ProblemError(outcome, retry_after=retry_after or _DEFAULT_RETRY_SECONDS)
         case _:

@@ -1,5 +1,9 @@
-"""The embedded stack for tests: one for each test process, in a folder of its own, gone when it stops."""
+"""The embedded stack for tests: one for each test process, in a folder of its own, gone when it stops.
 
+With `TEST_POOLER=transaction`, as `make test POOLER=transaction` sets it, intakes and workers go through PgBouncer.
+"""
+
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -7,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from deploy.local.stack import Stack
+
+POOLED = {"DATABASE_POOLER": os.environ["TEST_POOLER"]} if os.environ.get("TEST_POOLER") else {}
 
 
 @asynccontextmanager
@@ -22,7 +28,8 @@ async def temporary_stack(*services: str, environment: Mapping[str, str] | None 
     """
     directory = Path(tempfile.mkdtemp(prefix="sparky-test-"))
     try:
-        async with Stack(directory, services, environment=environment, durable=False) as stack:
+        given = {**POOLED, **(environment or {})}
+        async with Stack(directory, services, environment=given, durable=False) as stack:
             yield stack
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -1,7 +1,8 @@
 """`python -m deploy.local.supabase`: the stand-ins in one process, until SIGINT or SIGTERM.
 
 Reads `LOCAL_HOST`, `LOCAL_PORT`, `LOCAL_DATABASE_URL` (of the superuser; the services' own roles share its password),
-`LOCAL_STORAGE_DIR`, `LOCAL_OUTBOX_DIR`, `LOCAL_KEYS_FILE`, `LOCAL_PUBLIC_URL` (where clients reach it).
+`LOCAL_STORAGE_DIR`, `LOCAL_OUTBOX_DIR`, `LOCAL_KEYS_FILE`, `LOCAL_PUBLIC_URL` (where clients reach it),
+`LOCAL_INTAKE_URL` (where functions reach the intake).
 """
 
 import asyncio
@@ -30,6 +31,7 @@ class LocalSettings(BaseSettings):
     outbox_dir: Path
     keys_file: Path
     public_url: str | None = None
+    intake_url: str | None = None
 
 
 async def serve(settings: LocalSettings) -> None:
@@ -39,7 +41,7 @@ async def serve(settings: LocalSettings) -> None:
         settings.database_url, keys, settings.storage_dir, settings.outbox_dir, public_url
     ) as context:
         config = uvicorn.Config(
-            build_app(context),
+            build_app(context, settings.intake_url),
             host=settings.host,
             port=settings.port,
             log_level="warning",

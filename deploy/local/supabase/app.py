@@ -1,4 +1,4 @@
-"""One Starlette app: Auth, Storage, REST and Realtime, with CORS for browsers, faults for tests, and the outbox."""
+"""One Starlette app: Auth, Storage, REST, Realtime, Functions; CORS for browsers, faults for tests, and the outbox."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,9 +11,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deploy.local.supabase import auth, faults, rest, storage
+from deploy.local.supabase import auth, faults, management, rest, storage
 from deploy.local.supabase.auth.mail import Outbox
 from deploy.local.supabase.context import Context
+from deploy.local.supabase.functions import Functions
 from deploy.local.supabase.realtime import Realtime
 
 EXPOSED = (
@@ -23,20 +24,23 @@ EXPOSED = (
     "last-modified",
     "location",
     "preference-applied",
+    "retry-after",
     "x-total-count",
     "x-supabase-api-version",
+    "x-request-id",
 )
 
 
-def build_app(context: Context) -> Starlette:
-    """The app of one project. The context must stay open while it runs."""
+def build_app(context: Context, intake_url: str | None = None) -> Starlette:
+    """The app of one project. The context must stay open while it runs. Functions forward to the intake."""
     outbox = Outbox(context.outbox_dir)
     ordered = faults.Faults([])
     realtime = Realtime(context)
+    functions = Functions(intake_url)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with realtime:
+        async with realtime, functions:
             yield
 
     async def health(_: Request) -> Response:
@@ -54,6 +58,8 @@ def build_app(context: Context) -> Starlette:
         *storage.routes(context),
         *rest.routes(context),
         *realtime.routes(),
+        *functions.routes(),
+        *management.routes(context.keys),
     ]
     return Starlette(
         routes=routes,

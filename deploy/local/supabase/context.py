@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
 import orjson
@@ -66,7 +66,8 @@ async def open_context(
 ) -> AsyncIterator[Context]:
     """Opens the pools and makes the folders; closes the pools on the way out."""
     _make_folders(storage_dir, outbox_dir)
-    password = urlsplit(admin_dsn).password
+    given = urlsplit(admin_dsn).password
+    password = None if given is None else unquote(given)
     async with AsyncExitStack() as stack:
 
         async def pool(role: str, size: int) -> "asyncpg.Pool[asyncpg.Record]":

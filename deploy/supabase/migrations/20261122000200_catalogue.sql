@@ -10,12 +10,14 @@ create table if not exists public.plans (
     is_paid boolean not null,
     price_usd numeric(10, 2),
     price_piastres integer check (price_piastres > 0),
+    paymob_plan_id bigint,
     sort_order integer not null default 0,
     is_active boolean not null default true
 );
 comment on column public.plans.daily_credits is 'Most credits a user may spend in one UTC day: captures and holds.';
 comment on column public.plans.max_in_flight is 'Most generations a user may have queued or processing at once.';
 comment on column public.plans.price_piastres is 'What Paymob charges; null when the plan is not for sale online.';
+comment on column public.plans.paymob_plan_id is 'Paymob''s own subscription plan, which renews this one by itself; null: bought month by month.';
 
 create table if not exists public.tools (
     id text primary key,

@@ -14,7 +14,7 @@ $$;
 
 -- Guarantee: balance and ledger move together, by the same amount, under the user's row lock.
 create or replace function sparky.write_ledger(
-    p_user uuid, p_kind text, p_amount integer, p_generation uuid, p_tool text, p_reason text
+    p_user uuid, p_kind text, p_amount integer, p_generation uuid, p_tool text, p_reason text, p_payment bigint default null
 ) returns integer
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -22,24 +22,27 @@ declare
 begin
     update public.users set credits = credits + p_amount, updated_at = now() where id = p_user
     returning credits into strict v_balance;
-    insert into public.credit_usage (user_id, kind, amount, balance_after, generation_id, tool_id, reason)
-    values (p_user, p_kind, p_amount, v_balance, p_generation, p_tool, p_reason);
+    insert into public.credit_usage (user_id, kind, amount, balance_after, generation_id, tool_id, reason, payment_id)
+    values (p_user, p_kind, p_amount, v_balance, p_generation, p_tool, p_reason, p_payment);
     return v_balance;
 end
 $$;
 
--- Guarantee: credits that come in pay a debt first; both movements are in the ledger.
-create or replace function sparky.add_credits(p_user uuid, p_kind text, p_amount integer, p_reason text) returns void
+-- Guarantee: credits that come in pay a debt first; both movements are in the ledger, and the user's channel hears the balance.
+create or replace function sparky.add_credits(
+    p_user uuid, p_kind text, p_amount integer, p_reason text, p_payment bigint default null
+) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_owed integer;
 begin
-    perform sparky.write_ledger(p_user, p_kind, p_amount, null, null, p_reason);
+    perform sparky.write_ledger(p_user, p_kind, p_amount, null, null, p_reason, p_payment);
     select least(credit_debt, p_amount) into strict v_owed from public.users where id = p_user;
     if v_owed > 0 then
         update public.users set credit_debt = credit_debt - v_owed where id = p_user;
         perform sparky.write_ledger(p_user, 'adjustment', -v_owed, null, null, 'debt paid');
     end if;
+    perform sparky.announce(p_user, 'balance', jsonb_build_object('credits', credits)) from public.users where id = p_user;
 end
 $$;
 
@@ -75,15 +78,20 @@ begin
 end
 $$;
 
--- Guarantee: after this a user known to Auth has an account with its first credits, given exactly once, however often it is called.
+-- Guarantees: after this a user known to Auth has an account with its first credits, given exactly once, however often it is
+-- called; a deleted account is not opened again, and an address that was given its first credits before gets none for this period.
 create or replace function sparky.ensure_account(p_user uuid) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_user public.users;
 begin
     insert into public.users (id) select id from auth.users where id = p_user
+        and not exists (select from sparky.account_deletions where user_id = p_user)
     on conflict do nothing returning * into v_user;
-    if found then
+    if found and sparky.address_was_here(p_user) then
+        insert into sparky.period_grants (user_id, period, credits)
+        values (p_user, sparky.current_period(v_user.period_anchor), 0);
+    elsif v_user.id is not null then
         perform sparky.grant_current_period(v_user);
     end if;
 end
@@ -101,23 +109,28 @@ exception when others then
     return new;
 end
 $$;
-create or replace trigger sparky_open_account after insert on auth.users
-for each row execute function sparky.open_account();
 
 -- Locks the user's row, which every function that moves money or state does before anything else: one order, no deadlocks.
--- Guarantee: the row is current and the present period's credits are in it. Null for somebody Auth does not know.
+-- Guarantee: the row is current and the present period's credits are in it. Null for somebody Auth does not know, and for
+-- whoever has deleted the account.
 create or replace function sparky.lock_user(p_user uuid) returns public.users
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_user public.users;
 begin
     select * into v_user from public.users where id = p_user for no key update;
-    if not found then
+    if exists (select from sparky.account_deletions where user_id = p_user) then
+        return null;
+    elsif v_user.id is null then
         perform sparky.ensure_account(p_user);
-    else
+    elsif v_user.closed_at is null then
         perform sparky.grant_current_period(v_user);
     end if;
     select * into v_user from public.users where id = p_user for no key update;
     return v_user;
 end
 $$;
+
+-- Last, as it keeps Auth from writing until the transaction ends.
+create or replace trigger sparky_open_account after insert on auth.users
+for each row execute function sparky.open_account();

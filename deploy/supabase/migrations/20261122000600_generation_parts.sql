@@ -68,7 +68,15 @@ begin
 end
 $$;
 
--- Guarantee: one notification per terminal transition, in the transition's own transaction.
+-- Terminal transitions that the user did not want to be told of.
+create table if not exists sparky.muted_endings (
+    generation_id uuid not null references public.generations (id) on delete cascade,
+    ending integer not null,
+    primary key (generation_id, ending)
+);
+
+-- Guarantee: one notification per terminal transition, in the transition's own transaction; for a user who switched them off a
+-- row of muted_endings instead, which the table's own trigger writes.
 create or replace function sparky.notify_ending(g public.generations) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -83,6 +91,9 @@ begin
         'notification.generation.' || g.status || '.title', 'notification.generation.' || g.status || '.message',
         v_params, g.id, g.endings
     ) returning id into v_id;
+    if v_id is null then
+        return;
+    end if;
     perform sparky.announce(g.user_id, 'notification', v_params || jsonb_build_object('notificationId', v_id, 'type', 'generation'));
 end
 $$;

@@ -98,9 +98,10 @@ begin
 
         select metadata ->> 'eTag', (metadata ->> 'size')::bigint, metadata ->> 'mimetype' into v_etag, v_size, v_type
         from storage.objects
-        where bucket_id = 'user_uploads' and name = p_path and starts_with(p_path, p_user || '/');
+        where bucket_id = 'user_uploads' and name = p_path and starts_with(p_path, p_user || '/')
+            and coalesce(updated_at, created_at) > now() - sparky.photos_kept_for();
         if not found or v_etag is null or v_size is null then
-            v_outcome := 'source_not_found';
+            v_outcome := coalesce(sparky.absence(p_user), 'source_not_found');
             exit decide;
         elsif v_type is null or v_type not in ('image/jpeg', 'image/png', 'image/webp') then
             v_outcome := 'source_type_unsupported';
@@ -112,7 +113,7 @@ begin
 
         v_user := sparky.lock_user(p_user);
         if v_user.id is null then
-            v_outcome := 'account_not_found';
+            v_outcome := coalesce(sparky.absence(p_user), 'account_not_found');
             exit decide;
         end if;
         v_plan := sparky.effective_plan(v_user);

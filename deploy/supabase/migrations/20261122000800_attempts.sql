@@ -3,7 +3,7 @@ set lock_timeout = '3s';
 
 -- Guarantees: the fence rises with every start, so that whatever an earlier attempt still does changes nothing; a generation
 -- that is finished, or that runs on a live worker within its deadline, is left alone (no row comes back); one whose tries are
--- used up is failed as attempts_exhausted, its hold voided.
+-- used up is failed as attempts_exhausted, and one of a deleted account is cancelled, its hold voided.
 create or replace function sparky.start_generation(
     p_id uuid, p_worker text, p_max_tries integer default 3, p_deadline interval default '5 minutes'
 ) returns table (
@@ -20,6 +20,10 @@ begin
     end if;
     if g.status = 'processing' and g.worker_id <> p_worker and g.deadline_at > now()
         and exists (select from sparky.workers where workers.id = g.worker_id and alive_until > now()) then
+        return;
+    end if;
+    if exists (select from sparky.account_deletions where account_deletions.user_id = g.user_id) then
+        perform sparky.end_without_result(p_id, 'canceled', null, null);
         return;
     end if;
     if g.tries >= p_max_tries then

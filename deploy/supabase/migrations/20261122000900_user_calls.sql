@@ -81,7 +81,8 @@ end
 $$;
 
 -- An operator's second chance for a failed generation. Guarantee: the hold is taken again or nothing changes; refused when an
--- equal request succeeded since or runs now, when the photo has gone or changed, or when the credits do not suffice.
+-- equal request succeeded since or runs now, when the photo has gone or changed, when the account is deleted,
+-- or when the credits do not suffice.
 create or replace function sparky.retry_generation(p_id uuid) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -95,8 +96,13 @@ begin
         return 'not_found';
     end if;
     v_account := sparky.lock_user(v_user);
+    if v_account.id is null then
+        return 'account_deleted';
+    end if;
     select * into g from public.generations where id = p_id for update;
-    if g.id is null or g.status <> 'failed' then
+    if g.id is null then  -- deleted while we waited for the lock
+        return 'not_found';
+    elsif g.status <> 'failed' then
         return 'not_failed';
     end if;
     if exists (
@@ -108,6 +114,7 @@ begin
     end if;
     if not exists (
         select from storage.objects where bucket_id = 'user_uploads' and name = g.source_path
+            and coalesce(updated_at, created_at) > now() - sparky.photos_kept_for()
             and metadata ->> 'eTag' = g.source_etag and (metadata ->> 'size')::bigint = g.source_size
     ) then
         return 'source_gone';

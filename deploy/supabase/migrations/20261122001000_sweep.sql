@@ -121,11 +121,13 @@ exception when others then
     return new;
 end
 $$;
-create or replace trigger sparky_collect_late_upload after insert on storage.objects
-for each row when (new.bucket_id = 'generations' and new.name ~ '^[0-9a-f-]{36}/[0-9a-f]{64}$')
-execute function sparky.collect_late_upload();
 
 create or replace function sparky.removed_objects(p_ids bigint[]) returns void
 language sql security definer set search_path = pg_catalog, pg_temp as $$
     delete from sparky.object_removals where id = any (p_ids)
 $$;
+
+-- Last, as it keeps Storage from writing until the transaction ends.
+create or replace trigger sparky_collect_late_upload after insert on storage.objects
+for each row when (new.bucket_id = 'generations' and new.name ~ '^[0-9a-f-]{36}/[0-9a-f]{64}$')
+execute function sparky.collect_late_upload();

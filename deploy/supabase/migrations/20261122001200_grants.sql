@@ -29,10 +29,11 @@ grant select (
 ) on public.generations to authenticated;
 
 grant select (
-    id, user_id, plan_id, credit_pack_id, amount_piastres, currency, status, checkout_url, expires_at, created_at, updated_at
+    id, user_id, plan_id, credit_pack_id, credits, amount_piastres, paid_piastres, refunded_piastres, currency, status, checkout_url,
+    expires_at, created_at, updated_at
 ) on public.orders to authenticated;
 grant select (
-    id, user_id, order_id, kind, amount_piastres, currency, success, created_at
+    id, user_id, order_id, kind, amount_piastres, currency, success, effect, credits, owed, created_at
 ) on public.payments to authenticated;
 
 -- The secret key reads what support needs; money and state move in functions only, for it too.

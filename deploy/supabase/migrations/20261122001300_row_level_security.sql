@@ -19,6 +19,7 @@ alter table sparky.period_grants enable row level security;
 alter table sparky.workers enable row level security;
 alter table sparky.object_removals enable row level security;
 alter table sparky.sweep_state enable row level security;
+alter table sparky.operator_settings enable row level security;
 
 do $$
 declare
@@ -45,6 +46,8 @@ begin
             ('public', 'payments', 'users read their own payments', 'select', 'authenticated', '(select auth.uid()) = user_id', null),
             ('realtime', 'messages', 'users listen to their own channel', 'select', 'authenticated',
                 '(select realtime.topic()) = ''user:'' || (select auth.uid())::text and extension = ''broadcast''', null),
+            ('realtime', 'messages', 'everybody listens to the catalogue', 'select', 'anon, authenticated',
+                '(select realtime.topic()) = ''catalogue'' and extension = ''broadcast''', null),
             ('storage', 'objects', 'users read their own uploads', 'select', 'authenticated',
                 'bucket_id = ''user_uploads'' and (storage.foldername(name))[1] = (select auth.uid())::text', null),
             ('storage', 'objects', 'users add to their own uploads', 'insert', 'authenticated', null,

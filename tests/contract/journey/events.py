@@ -82,7 +82,8 @@ async def listen(journey: Journey) -> Channels:
     }
     await _first_changes(journey, channels)
     await _between_clients(journey, channels.private)
-    await _reconnect(journey, channels)
+    if journey.site.outages:
+        await _reconnect(journey, channels)
     await _new_token(journey, channels)
     return channels
 

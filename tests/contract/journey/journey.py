@@ -23,7 +23,10 @@ CALL_SECONDS = 70.0
 
 @dataclass(frozen=True)
 class Site:
-    """Where everything is. The operator is whoever runs the site and changes the catalogue."""
+    """Where everything is. The operator is whoever runs the site, changes the catalogue and reads the mails.
+
+    `outages`: whether Realtime can be told to drop its clients.
+    """
 
     supabase_url: str
     publishable_key: str
@@ -31,6 +34,7 @@ class Site:
     intake_url: str
     operator_url: str
     portrait: Path
+    outages: bool = True
 
 
 @dataclass
@@ -64,7 +68,7 @@ class Journey:
 
     async def mails(self) -> list[dict[str, Any]]:
         """What was mailed to the customer, oldest first."""
-        mails = (await self.http.get(f"{self.site.supabase_url}/outbox")).json()
+        mails = (await self.http.get(f"{self.site.operator_url}/mails")).json()
         return [mail for mail in mails if mail["to"] == self.own.email]
 
     async def status(self, url: str | None) -> int:

@@ -79,7 +79,7 @@ export async function listen(journey) {
   }
   await firstChanges(journey, channels)
   await betweenClients(journey, channels.private)
-  await reconnect(journey, channels)
+  if (journey.site.outages) await reconnect(journey, channels)
   await newToken(journey, channels)
   return channels
 }

@@ -1,6 +1,7 @@
 // The script of ../journey through unmodified supabase-js, chapter by chapter and step by step the same.
 // Prints the facts of each step as one JSON object; after an exception those so far, and exits with 1.
-// Reads SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY, SUPABASE_SECRET_KEY, INTAKE_URL, OPERATOR_URL and PORTRAIT (a file).
+// Reads SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY, SUPABASE_SECRET_KEY, INTAKE_URL, OPERATOR_URL, PORTRAIT (a file) and
+// OUTAGES (`true` where Realtime can be told to drop its clients).
 import { account } from './account.mjs'
 import { leave, listen } from './events.mjs'
 import { job } from './job.mjs'

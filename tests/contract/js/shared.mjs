@@ -12,6 +12,7 @@ export async function newJourney(environment) {
     secretKey: environment.SUPABASE_SECRET_KEY,
     intakeUrl: environment.INTAKE_URL,
     operatorUrl: environment.OPERATOR_URL,
+    outages: environment.OUTAGES === 'true',
   }
   const journey = {
     site,
@@ -24,7 +25,7 @@ export async function newJourney(environment) {
     named: (text) => text.replaceAll(journey.own.id, '<own>').replaceAll(journey.neighbour.id, '<neighbour>'),
     // What was mailed to the customer, oldest first.
     mails: async () => {
-      const mails = await (await get(`${site.supabaseUrl}/outbox`)).json()
+      const mails = await (await get(`${site.operatorUrl}/mails`)).json()
       return mails.filter((mail) => mail.to === journey.own.email)
     },
     // What anybody gets there, without keys.

@@ -1,17 +1,21 @@
-"""A Realtime of our own on a throwaway PostgreSQL, and genuine clients for it."""
+"""A Realtime of our own on a throwaway PostgreSQL, or that of the Supabase that `TEST_*` name; and genuine clients."""
 
 import asyncio
+import os
+import secrets
 import socket
 import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 import uvicorn
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
@@ -21,8 +25,10 @@ from deploy.local.postgres import Postgres
 from deploy.local.supabase.app import build_app
 from deploy.local.supabase.context import Context, open_context
 from deploy.local.supabase.keys import Keys
+from tests.support.given import GivenKeys, GivenSupabase, borrowed_schema, given_supabase
 
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
+DROP = (Path(__file__).parent / "drop.sql").read_text()
 WAIT_SECONDS = 20.0
 
 
@@ -31,11 +37,42 @@ class Site:
     """What a test needs of the running stand-in. `owner` is a connection that may do anything."""
 
     url: str
-    keys: Keys
-    postgres: Postgres
+    keys: Keys | GivenKeys
+    server: Postgres | None
     owner: "asyncpg.Pool[asyncpg.Record]"
+    is_stand_in: bool = True
+    tokens: dict[uuid.UUID, str] = field(default_factory=dict)  # of genuine users, an hour long
+
+    def need_stand_in(self, what: str) -> None:
+        """Skips the test on any other Supabase."""
+        if not self.is_stand_in:
+            pytest.skip(f"only the embedded stand-in has this: {what}")
+
+    @property
+    def postgres(self) -> Postgres:
+        """The server itself. Skips the test where it is not ours to stop."""
+        if self.server is None:
+            pytest.skip("PostgreSQL is stopped in the tests' own stack only")
+        return self.server
+
+    async def new_user(self) -> uuid.UUID:
+        """Somebody who may ask for a token: a genuine account where we do not sign the tokens ourselves."""
+        if isinstance(self.keys, Keys) or self.keys.jwt_secret is not None:
+            return uuid.uuid4()
+        account = {"email": f"{secrets.token_hex(8)}@example.com", "password": secrets.token_urlsafe(16)}
+        async with httpx.AsyncClient(base_url=f"{self.url}/auth/v1", timeout=WAIT_SECONDS) as http:
+            admin = {"apikey": self.keys.secret_key, "authorization": f"Bearer {self.keys.secret_key}"}
+            made = await http.post("/admin/users", json={**account, "email_confirm": True}, headers=admin)
+            made.raise_for_status()
+            public = {"apikey": self.keys.publishable_key}
+            session = await http.post("/token?grant_type=password", json=account, headers=public)
+            user = uuid.UUID(made.json()["id"])
+            self.tokens[user] = session.raise_for_status().json()["access_token"]
+        return user
 
     def token(self, user: uuid.UUID, *, seconds: float = 3600, role: str = "authenticated") -> str:
+        if user in self.tokens and (seconds, role) == (3600, "authenticated"):
+            return self.tokens[user]
         return self.keys.sign({"sub": str(user), "role": role, "aud": "authenticated", "exp": time.time() + seconds})
 
     @property
@@ -97,6 +134,11 @@ class Client:
             assert (await listening.system.next()).message == "Subscribed to PostgreSQL"
         return listening
 
+    def _heard(self, inbox: Inbox, message: Any) -> None:
+        # Where the product is installed too, a genuine new user is told their first balance.
+        if not self.site.tokens or message["event"] != "balance":
+            inbox.put(message)
+
     def prepare(
         self, topic: str, *bindings: dict[str, Any], private: bool = False, broadcast: dict[str, bool] | None = None
     ) -> Listening:
@@ -108,7 +150,7 @@ class Client:
         for binding in bindings:
             arguments = {"event": "*", "schema": "public"} | binding
             channel.on_postgres_changes(arguments.pop("event"), listening.changes.put, **arguments)
-        channel.on_broadcast("*", listening.broadcasts.put)
+        channel.on_broadcast("*", partial(self._heard, listening.broadcasts))
         channel.on_system(listening.system.put)
         return listening
 
@@ -128,8 +170,21 @@ async def serve(context: Context) -> AsyncIterator[str]:
         await serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def site() -> AsyncIterator[Site]:
+    given = given_supabase(os.environ)
+    async with _given_site(given) if given else _embedded_site() as site:
+        yield site
+
+
+@asynccontextmanager
+async def _given_site(given: GivenSupabase) -> AsyncIterator[Site]:
+    async with borrowed_schema(given, SCHEMA, DROP) as owner:
+        yield Site(given.url, given.keys, None, owner, is_stand_in=await given.is_stand_in())
+
+
+@asynccontextmanager
+async def _embedded_site() -> AsyncIterator[Site]:
     with tempfile.TemporaryDirectory() as folder:
         postgres = Postgres(Path(folder), "secret", durable=False)
         await postgres.start()
@@ -154,13 +209,13 @@ async def site() -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def user() -> uuid.UUID:
-    return uuid.uuid4()
+async def user(site: Site) -> uuid.UUID:
+    return await site.new_user()
 
 
 @pytest.fixture
-async def other() -> uuid.UUID:
-    return uuid.uuid4()
+async def other(site: Site) -> uuid.UUID:
+    return await site.new_user()
 
 
 @pytest.fixture

@@ -143,6 +143,7 @@ async def test_a_binding_that_cannot_be_served_is_refused_by_a_system_message(cl
 
 
 async def test_a_closed_socket_comes_back_and_hears_again(site: Site, clients: Any, user: uuid.UUID) -> None:
+    site.need_stand_in("closing sockets on demand")
     feed = await clients(user).listen("feed", {"table": "notes"})
     async with httpx.AsyncClient() as http:
         url = f"{site.url}/local/realtime/disconnect"

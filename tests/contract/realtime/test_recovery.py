@@ -34,6 +34,7 @@ async def test_clients_hear_again_after_postgres_was_restarted(site: Site, clien
 
 
 async def test_a_lost_slot_connection_is_replaced(site: Site, clients: Any, user: uuid.UUID) -> None:
+    assert site.postgres.started
     feed = await clients(user).listen("feed", {"table": "notes"})
     killed = await site.owner.fetchval(
         "select pg_terminate_backend(active_pid) from pg_replication_slots where active_pid is not null"

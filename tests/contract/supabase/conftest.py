@@ -1,6 +1,7 @@
-"""The stand-ins on a throwaway PostgreSQL, and genuine clients for them."""
+"""The stand-ins on a throwaway PostgreSQL, or the Supabase that `TEST_*` name; and genuine clients for either."""
 
 import asyncio
+import os
 import socket
 import tempfile
 import uuid
@@ -22,8 +23,12 @@ from deploy.local.postgres import Postgres
 from deploy.local.supabase.app import build_app
 from deploy.local.supabase.context import open_context
 from deploy.local.supabase.keys import Keys
+from tests.support.given import GivenKeys, GivenSupabase, borrowed_schema, given_supabase
+from tests.support.mailbox import Mailbox, Outbox
 
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
+DROP = (Path(__file__).parent / "drop.sql").read_text()
+BUCKETS = ("photos", "gallery")
 PASSWORD = "correct horse"
 
 
@@ -32,23 +37,38 @@ class Project:
     """A running project: where it is, its keys, and a connection that may do anything."""
 
     url: str
-    keys: Keys
-    storage_dir: Path
+    keys: Keys | GivenKeys
     owner: "asyncpg.Pool[asyncpg.Record]"
     http: httpx.AsyncClient  # with the publishable key
+    mailbox: Mailbox | None
+    storage_dir: Path | None = None
+    is_stand_in: bool = True
 
     async def client(self, key: str | None = None) -> AsyncClient:
         options = AsyncClientOptions(auto_refresh_token=False, persist_session=False)
         return await acreate_client(self.url, key or self.keys.publishable_key, options)
 
+    def need_stand_in(self, what: str) -> None:
+        """Skips the test on any other Supabase."""
+        if not self.is_stand_in:
+            pytest.skip(f"only the embedded stand-in has this: {what}")
+
+    async def mails(self, email: str) -> list[dict[str, Any]]:
+        """Oldest first. Skips the test where mails cannot be read."""
+        if self.mailbox is None:
+            pytest.skip("this Supabase's mails cannot be read: set TEST_MAILPIT_URL")
+        return [mail for mail in await self.mailbox.mails() if mail["to"] == email]
+
     async def last_code(self, email: str) -> str:
-        mails = (await self.http.get("/outbox")).json()
-        return str([mail for mail in mails if mail["to"] == email][-1]["code"])
+        return str((await self.mails(email))[-1]["code"])
 
     async def mail_count(self, email: str) -> int:
-        return sum(mail["to"] == email for mail in (await self.http.get("/outbox")).json())
+        return len(await self.mails(email))
 
     def files(self) -> set[str]:
+        """Names of the files that Storage keeps. Skips the test where they are not on this machine."""
+        if self.storage_dir is None:
+            pytest.skip("Storage's files are seen in the tests' own stand-in only")
         return {path.name for path in self.storage_dir.rglob("*") if path.is_file()}
 
 
@@ -75,8 +95,36 @@ async def served(context: Any) -> AsyncIterator[None]:
         await serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def project() -> AsyncIterator[Project]:
+    given = given_supabase(os.environ)
+    async with _given_project(given) if given else _embedded_project() as project:
+        yield project
+
+
+@asynccontextmanager
+async def _given_project(given: GivenSupabase) -> AsyncIterator[Project]:
+    await _remove_buckets(given)
+    headers = {"apikey": given.publishable_key}
+    async with (
+        borrowed_schema(given, SCHEMA, DROP) as owner,
+        httpx.AsyncClient(base_url=given.url, headers=headers, timeout=20) as http,
+    ):
+        yield Project(given.url, given.keys, owner, http, await given.mailbox(), is_stand_in=await given.is_stand_in())
+    await _remove_buckets(given)
+
+
+async def _remove_buckets(given: GivenSupabase) -> None:
+    """With their files: a bucket that is not there is nothing to remove."""
+    headers = {"apikey": given.secret_key, "authorization": f"Bearer {given.secret_key}"}
+    async with httpx.AsyncClient(base_url=given.url, headers=headers, timeout=60) as http:
+        for bucket in BUCKETS:
+            await http.post(f"/storage/v1/bucket/{bucket}/empty")
+            await http.delete(f"/storage/v1/bucket/{bucket}")
+
+
+@asynccontextmanager
+async def _embedded_project() -> AsyncIterator[Project]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         postgres = Postgres(folder, "secret", durable=False)
@@ -98,7 +146,7 @@ async def project() -> AsyncIterator[Project]:
         await stack.enter_async_context(served(context))
         headers = {"apikey": keys.publishable_key}
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=20))
-        yield Project(url, keys, folder / "storage", owner, http)
+        yield Project(url, keys, owner, http, Outbox(url), folder / "storage")
 
 
 @pytest.fixture
@@ -111,6 +159,8 @@ async def new_user(project: Project) -> Callable[[], Any]:
     async def make() -> User:
         email = f"{uuid.uuid4().hex}@example.com"
         client = await project.client()
+        if project.mailbox is None:
+            return await _made_by_admin(project, email, client)
         await client.auth.sign_up({"email": email, "password": PASSWORD})
         code = await project.last_code(email)
         answer = await client.auth.verify_otp({"email": email, "token": code, "type": "signup"})
@@ -118,6 +168,14 @@ async def new_user(project: Project) -> Callable[[], Any]:
         return User(answer.user.id, email, client)
 
     return make
+
+
+async def _made_by_admin(project: Project, email: str, client: AsyncClient) -> User:
+    admin = await project.client(project.keys.secret_key)
+    await admin.auth.admin.create_user({"email": email, "password": PASSWORD, "email_confirm": True})
+    answer = await client.auth.sign_in_with_password({"email": email, "password": PASSWORD})
+    assert answer.user is not None
+    return User(answer.user.id, email, client)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from tests.contract.supabase.conftest import Project
 
 @pytest.fixture
 async def secret(project: Project) -> AsyncIterator[httpx.AsyncClient]:
+    project.need_stand_in("faults on demand")
     headers = {"apikey": project.keys.secret_key, "content-type": "image/png"}
     async with httpx.AsyncClient(base_url=project.url, headers=headers, timeout=20) as client:
         yield client

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deploy.local.migrate import SUPABASE, migrate, migrations_in
 from deploy.local.postgres import Postgres
+from tests.support.dump import dumped
 from tests.support.servers import platform_server
 
 
@@ -24,13 +25,6 @@ def psql(server: Postgres, file: Path) -> None:
     assert done.returncode == 0, f"{file.name}: {done.stderr}"
 
 
-def dump(server: Postgres) -> list[str]:
-    """The schema of ours and the seed's rows, as text."""
-    schemas = [f"--schema={schema}" for schema in ("public", "sparky", "cache")]
-    command: list[str | Path] = [server.program("pg_dump"), "--inserts", "--restrict-key=test", *schemas, server.dsn()]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-
-
 async def test_psql_gives_the_same_schema_and_twice_is_as_good_as_once(tmp_path: Path) -> None:
     files = [*(migration.file for migration in migrations_in(SUPABASE / "migrations")), SUPABASE / "seed.sql"]
     async with platform_server(tmp_path / "runner") as by_runner, platform_server(tmp_path / "psql") as by_psql:
@@ -38,4 +32,4 @@ async def test_psql_gives_the_same_schema_and_twice_is_as_good_as_once(tmp_path:
         for _ in range(2):
             for file in files:
                 await asyncio.to_thread(psql, by_psql, file)
-        assert dump(by_psql) == dump(by_runner)
+        assert dumped(by_psql) == dumped(by_runner)

@@ -58,7 +58,7 @@ Running = Callable[..., AbstractAsyncContextManager[Intake]]
 
 @pytest.fixture(scope="session")
 async def stack() -> AsyncIterator[Stack]:
-    async with temporary_stack("postgres", "valkey", "supabase") as stack:
+    async with temporary_stack("postgres", "valkey", "supabase", "paymob") as stack:
         yield stack
 
 
@@ -87,6 +87,7 @@ def running(stack: Stack) -> Running:
     async def run(**changes: Any) -> AsyncIterator[Intake]:
         values = {
             "database_url": stack.database_url("sparky_intake"),
+            "database_pooler": stack.env.get("DATABASE_POOLER", "auto"),
             "redis_url": stack.redis_url,
             "supabase_url": stack.supabase_url,
             "supabase_secret_key": stack.secret_key,

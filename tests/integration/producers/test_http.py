@@ -146,6 +146,12 @@ async def test_the_document_is_served_and_has_every_route(intake: Intake) -> Non
         "GET /v1/generations/{id}",
         "DELETE /v1/generations/{id}",
         "POST /v1/generations/{id}/cancel",
+        "DELETE /v1/account",
+        "GET /v1/account/export",
+        "POST /v1/checkout",
+        "GET /v1/orders/{id}",
+        "POST /webhooks/paymob",
+        "GET /webhooks/paymob",
         "GET /healthz",
         "GET /readyz",
     }

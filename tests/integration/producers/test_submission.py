@@ -194,15 +194,16 @@ async def test_a_submission_costs_one_sql_call_and_one_redis_call(
 ) -> None:
     user = await accounts.user(plan=3, balance=20)
     photos = [await accounts.photo(user) for _ in range(3)]
-    async with forwarding(stack.ports.postgres) as postgres, forwarding(stack.ports.valkey) as redis:
-        database_url = stack.database_url("sparky_intake").replace(f":{stack.ports.postgres}/", f":{postgres.port}/")
+    async with forwarding(stack.database_port) as postgres, forwarding(stack.ports.valkey) as redis:
+        database_url = stack.database_url("sparky_intake").replace(f":{stack.database_port}/", f":{postgres.port}/")
         redis_url = f"redis://127.0.0.1:{redis.port}/0"
         async with running(database_url=database_url, redis_url=redis_url) as intake:
             await intake.submit(user, photos[0])  # connects, prepares, teaches Redis the script
             before = postgres.sent, redis.sent
             for photo in photos[1:]:
                 assert (await intake.submit(user, photo)).status_code == 202
-            assert (postgres.sent, redis.sent) == (before[0] + 2, before[1] + 2)
+            trips = 2 if stack.pooler else 1  # without prepared statements a call is described before it is made
+            assert (postgres.sent, redis.sent) == (before[0] + 2 * trips, before[1] + 2)
 
 
 @pytest.mark.parametrize("fault", ["freeze", "cut"])
@@ -231,8 +232,8 @@ async def test_without_postgres_the_intake_says_when_to_ask_again_and_recovers(
 ) -> None:
     user = await accounts.user()
     photo = await accounts.photo(user)
-    async with forwarding(stack.ports.postgres) as postgres:
-        database_url = stack.database_url("sparky_intake").replace(f":{stack.ports.postgres}/", f":{postgres.port}/")
+    async with forwarding(stack.database_port) as postgres:
+        database_url = stack.database_url("sparky_intake").replace(f":{stack.database_port}/", f":{postgres.port}/")
         async with running(database_url=database_url, database_timeout_seconds=0.5) as intake:
             await intake.call("GET", "/v1/generations", user)
             getattr(postgres, fault)()
@@ -289,16 +290,9 @@ async def test_fifty_equal_requests_at_once_are_one_generation(intake: Intake, a
     assert await accounts.held(user) == 1
 
 
-async def test_a_token_of_somebody_who_is_gone_opens_nothing(intake: Intake) -> None:
-    gone = uuid4()
-    answer = await intake.submit(gone, f"{gone}/photo.jpg")
-    assert (answer.status_code, answer.json()["code"]) == (404, "source_not_found")
-
-
 async def test_a_token_that_outlived_its_user_is_no_longer_good(intake: Intake, accounts: Accounts) -> None:
     nobody = uuid4()
-    photo = await accounts.photo(nobody)
     before = await accounts.contents()
-    answer = await intake.submit(nobody, photo)
+    answer = await intake.submit(nobody, f"{nobody}/photo.jpg")
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert await accounts.contents() == before

@@ -77,6 +77,7 @@ async def services() -> AsyncIterator[tuple[Accounts, ArqRedis]]:
         open_accounts(stack.database_url("postgres")) as accounts,
     ):
         await accounts.database.execute("update public.plans set daily_credits = 1000000")
+        await accounts.database.execute("update sparky.operator_settings set upload_files = 1000000")
         queue = open_queue(queue_settings(stack.redis_url))
         yield accounts, queue
         await queue.aclose(close_connection_pool=True)

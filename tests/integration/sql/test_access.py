@@ -45,6 +45,7 @@ USERS_COLUMNS_SHOWN = {
     "period_anchor": False,
     "created_at": True,
     "updated_at": True,
+    "closed_at": False,
 }
 GENERATION_COLUMNS_HIDDEN = {
     "cache_key", "source_etag", "source_size", "tool_version", "model", "object_name", "lane", "fence", "tries",
@@ -189,7 +190,10 @@ async def test_internal_columns_of_a_generation_are_hidden_from_its_owner(client
     assert hidden == GENERATION_COLUMNS_HIDDEN
 
 
-@pytest.mark.parametrize("table", ["sparky.holds", "sparky.workers", "sparky.period_grants", "cache.kv_store"])
+@pytest.mark.parametrize("table", [
+    "sparky.holds", "sparky.workers", "sparky.period_grants", "sparky.payment_events", "sparky.subscriptions",
+    "sparky.operator_actions", "cache.kv_store",
+])  # fmt: skip
 @pytest.mark.parametrize("actor", ACTORS)
 async def test_private_tables_are_out_of_reach(clients: Clients, table: str, actor: str) -> None:
     assert await clients.attempt(actor, f"select 1 from {table}") == "denied"

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.support.accounts import Accounts
+from tests.support.orders import Orders
 
-# Statements run for a user ($1) with a succeeded generation ($2) and a queued one ($3), and rolled back.
+# Statements run for a user ($1) with a succeeded generation ($2), a queued one ($3) and a paid order ($4); rolled back.
 BREAKS = {
     "balance_is_the_ledgers_sum": "update public.users set credits = credits + 1 where id = $1",
     "balance_covers_the_holds": "update sparky.holds set amount = 1000 where generation_id = $3",
@@ -30,6 +31,14 @@ BREAKS = {
     "a_period_is_granted_once": (
         "insert into sparky.period_grants (user_id, period, credits) values ($1, '2001-01-01', 10)"
     ),
+    "an_account_has_its_person": (
+        "delete from auth.users where id = $1; delete from sparky.account_deletions where user_id = $1"
+    ),
+    "a_payment_buys_what_it_paid_for": "update public.orders set credits = credits + 1 where id = $4",
+    "a_payment_moves_the_ledger_once": "update public.payments set credits = credits + 1 where order_id = $4",
+    "a_purchase_has_its_payment": "select sparky.add_credits($1, 'purchase', 1, 'for nothing')",
+    "an_order_sums_up_its_payments": "update public.orders set refunded_piastres = 1 where id = $4",
+    "a_closed_account_names_nobody": "update public.users set closed_at = now() where id = $1",
 }
 
 
@@ -42,6 +51,7 @@ async def test_every_rule_has_its_break(accounts: Accounts) -> None:
 async def test_a_broken_rule_is_reported_by_name_with_a_sample(accounts: Accounts, rule: str) -> None:
     user = await accounts.user()
     ids = {"$1": user, "$2": await accounts.succeeded(user), "$3": (await accounts.submit(user))["id"]}
+    ids["$4"] = (await Orders(accounts).paid(user)).order.id
     statement = BREAKS[rule]
     for placeholder, value in ids.items():
         statement = statement.replace(placeholder, f"'{value}'")

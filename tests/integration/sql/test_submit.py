@@ -201,8 +201,7 @@ async def test_refusals_write_nothing(accounts: Accounts) -> None:
 
 async def test_somebody_unknown_to_auth_gets_no_account(accounts: Accounts) -> None:
     nobody = uuid4()
-    path = await accounts.photo(nobody)
-    assert (await accounts.submit(nobody, path))["outcome"] == "account_not_found"
+    assert (await accounts.submit(nobody, f"{nobody}/a.jpg"))["outcome"] == "account_not_found"
     assert await accounts.database.fetchval("select count(*) from public.users where id = $1", nobody) == 0
 
 
@@ -234,7 +233,7 @@ async def test_the_next_periods_credits_come_with_the_next_submission_once(accou
 async def test_credits_that_come_in_pay_a_debt_first(accounts: Accounts) -> None:
     user = await accounts.user()
     await accounts.database.execute("update public.users set credit_debt = 4 where id = $1", user)
-    await accounts.database.execute("select sparky.add_credits($1, 'purchase', 10, 'test')", user)
+    await accounts.database.execute("select sparky.add_credits($1, 'grant', 10, 'test')", user)
     assert await accounts.balance(user) == 16
     assert await accounts.ledger(user, "adjustment") == [-4]
     assert await accounts.violations() == []

@@ -20,7 +20,7 @@ def test_nothing_named_means_everything() -> None:
     [
         ("postgres", {"postgres"}),
         ("supabase", {"postgres", "supabase"}),
-        ("intake", {"postgres", "valkey", "supabase", "intake"}),
+        ("intake", {"postgres", "valkey", "supabase", "paymob", "intake"}),
         ("worker", {"postgres", "valkey", "supabase", "gemini", "worker"}),
     ],
 )
@@ -34,7 +34,7 @@ def test_an_unknown_service_is_refused_by_name() -> None:
 
 
 def test_a_real_supabase_takes_the_place_of_postgres_and_the_stand_in() -> None:
-    assert with_needs((), REAL_SUPABASE) == {"valkey", "gemini", "intake", "worker"}
+    assert with_needs((), REAL_SUPABASE) == {"valkey", "gemini", "paymob", "intake", "worker"}
 
 
 @pytest.mark.parametrize("missing", ["SUPABASE_SECRET_KEY", "DATABASE_URL"])
@@ -47,3 +47,7 @@ def test_a_real_supabase_without_its_key_or_database_is_refused(missing: str) ->
 
 def test_a_key_for_the_real_gemini_takes_the_place_of_the_stand_in() -> None:
     assert with_needs((), {"GEMINI_API_KEY": "x"}) == ALL - {"gemini"}
+
+
+def test_a_key_for_the_real_paymob_takes_the_place_of_the_stand_in() -> None:
+    assert with_needs((), {"PAYMOB_SECRET_KEY": "x"}) == ALL - {"paymob"}

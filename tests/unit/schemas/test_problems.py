@@ -8,19 +8,19 @@ from schemas.problems import PROBLEMS, ProblemBody, ProblemError
 
 CONTRACT = {
     400: {"malformed_body"},
-    401: {"unauthenticated"},
+    401: {"invalid_signature", "unauthenticated"},
     402: {"insufficient_credits", "plan_required"},
-    403: {"forbidden_path"},
-    404: {"not_found", "source_not_found", "tool_unavailable"},
+    403: {"account_deleted", "forbidden_path"},
+    404: {"not_for_sale", "not_found", "source_not_found", "tool_unavailable"},
     405: {"method_not_allowed"},
     408: {"body_timeout"},
-    409: {"not_cancelable", "not_finished"},
+    409: {"idempotency_conflict", "not_cancelable", "not_finished"},
     413: {"body_too_large", "source_too_large"},
     415: {"source_type_unsupported", "unsupported_media_type"},
     422: {"invalid_parameters"},
     429: {"daily_limit", "rate_limited", "too_many_in_flight"},
     500: {"internal"},
-    503: {"unavailable"},
+    503: {"payments_unavailable", "unavailable"},
 }
 
 

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from worker.checkpoints import POINTS, Point, kill_at
+from worker.checkpoints import DELETION_POINTS, POINTS, Point, kill_at
 
 DIE = "import asyncio, sys; from worker.checkpoints import kill_at; asyncio.run(kill_at(sys.argv[1])(sys.argv[1]))"
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", POINTS + DELETION_POINTS)
 async def test_the_process_is_gone_at_the_fatal_point(point: Point) -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", DIE, point)
     assert await process.wait() == -signal.SIGKILL

@@ -13,6 +13,7 @@ NAMES = {
     "sparky_attempts_started_total",
     "sparky_attempts_ended_total",
     "sparky_swept_total",
+    "sparky_payments_total",
     "sparky_breaker_open",
     "sparky_spent_usd",
     "sparky_event_loop_lag_seconds",

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from deploy.local.supabase.auth import passwords, sessions, users
 from deploy.local.supabase.auth.errors import AuthError, body_of, invalid, text
 from deploy.local.supabase.auth.service import Auth, require_apikey
-from deploy.local.supabase.auth.signup import metadata_of, send_code
+from deploy.local.supabase.auth.signup import metadata_of, send_change_codes
 from deploy.local.supabase.caller import bearer_token, claims_of
 
 SCOPES = ("global", "local", "others")
@@ -24,7 +24,8 @@ async def get_user(auth: Auth, request: Request) -> Response:
 
 
 async def update_user(auth: Auth, request: Request) -> Response:
-    """Metadata is merged (null removes a key); a new password ends the other sessions; a new address gets a code."""
+    """Metadata is merged (null removes a key); a new password ends the other sessions; a new address gets a code,
+    and the old one too where the project says so."""
     body = await body_of(request)
     password, metadata = text(body, "password"), metadata_of(body)
     new_email = users.normal_email(text(body, "email")) if body.get("email") else None
@@ -42,6 +43,7 @@ async def update_user(auth: Auth, request: Request) -> Response:
             await connection.execute(
                 "update auth.users set encrypted_password = coalesce($2, encrypted_password),"
                 " email_change = coalesce($3, email_change), updated_at = now(),"
+                " email_change_confirm_status = case when $3 is null then email_change_confirm_status else 0 end,"
                 " raw_user_meta_data = jsonb_strip_nulls(raw_user_meta_data || $4::text::jsonb) where id = $1",
                 row["id"],
                 encrypted,
@@ -51,7 +53,7 @@ async def update_user(auth: Auth, request: Request) -> Response:
             if encrypted is not None:
                 await sessions.close_sessions(connection, row["id"], session_id, "others")
         if changes_email and new_email is not None:
-            await send_code(auth, row["id"], "email_change", new_email)
+            await send_change_codes(auth, row["id"], row["email"], new_email)
         current = await users.find(connection, row["id"])
         return JSONResponse(await users.body(connection, current or row))
 

@@ -1,4 +1,5 @@
-"""Six-digit codes: issued to an address, kept as a keyed hash, good for one hour, one use and five guesses."""
+"""Codes of so many digits as the project says: issued to an address, kept as a keyed hash, good for one use, a time
+and five guesses."""
 
 import hashlib
 import hmac
@@ -8,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from deploy.local.supabase.auth.service import CODE_GUESSES, CODE_SECONDS, Auth
+from deploy.local.supabase.auth.service import CODE_DIGITS, CODE_GUESSES, CODE_SECONDS, Auth
 
-CodeType = Literal["confirmation_token", "recovery_token", "email_change_token_new"]
+CodeType = Literal["confirmation_token", "recovery_token", "email_change_token_new", "email_change_token_current"]
 
 
 async def issue(auth: Auth, connection: Any, user_id: UUID, kind: CodeType, email: str) -> str:
     """A new code for the address, replacing an earlier one of its kind. Send it after the transaction commits."""
-    code = f"{secrets.randbelow(1_000_000):06d}"
+    code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
     await connection.execute(
         "delete from auth.one_time_tokens where user_id = $1 and token_type = $2::text::auth.one_time_token_type",
         user_id,

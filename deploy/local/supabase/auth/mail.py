@@ -1,4 +1,4 @@
-"""Mails are files: one `.eml` a mail for people, and `index.jsonl` for programs."""
+"""Mails are files: one `.eml` a mail for people, and `index.jsonl` for programs. Their words are the project's own."""
 
 import asyncio
 import re
@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 import orjson
 
+from deploy.local.supabase.auth.configuration import CONFIGURATION
+
 Kind = Literal["signup", "magiclink", "recovery", "email_change"]
-SUBJECTS: dict[Kind, str] = {
-    "signup": "Your Sparky sign-up code",
-    "magiclink": "Your Sparky sign-in code",
-    "recovery": "Your Sparky password reset code",
-    "email_change": "Confirm your new e-mail address",
+TEMPLATES: dict[Kind, str] = {
+    "signup": "confirmation",
+    "magiclink": "magic_link",
+    "recovery": "recovery",
+    "email_change": "email_change",
 }
 UNSAFE = re.compile(r"[^A-Za-z0-9.@_-]")
 
@@ -39,21 +41,23 @@ class Outbox:
         return [orjson.loads(line) for line in self._index.read_bytes().splitlines()]
 
     def _write(self, number: int, to: str, kind: Kind, code: str) -> None:
-        text = f"Your code is {code}\n\nIt is good for one hour and one use.\n"
+        template = CONFIGURATION.templates[TEMPLATES[kind]]
+        text = template.text(code)
         now = datetime.now(UTC)
         message = EmailMessage()
         message["From"] = "Sparky <no-reply@sparky.local>"
         message["To"] = to
-        message["Subject"] = SUBJECTS[kind]
+        message["Subject"] = template.subject
         message["Date"] = now
         message.set_content(text)
+        message.add_alternative(template.page(code), subtype="html")
         file = f"{number:05d}-{kind}-{UNSAFE.sub('_', to)[:80]}.eml"
         _append(self._folder / file, message.as_bytes())
         entry = {
             "id": number,
             "to": to,
             "kind": kind,
-            "subject": SUBJECTS[kind],
+            "subject": template.subject,
             "code": code,
             "text": text,
             "sent_at": now.isoformat(),

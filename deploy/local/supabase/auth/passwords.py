@@ -6,9 +6,10 @@ import hashlib
 import hmac
 import os
 
+from deploy.local.supabase.auth.configuration import CONFIGURATION
 from deploy.local.supabase.auth.errors import AuthError, invalid
 
-MIN_LENGTH = 6
+MIN_LENGTH = CONFIGURATION.password_length
 MAX_BYTES = 72  # what bcrypt, which hosted Auth uses, can take
 COST, BLOCK, PARALLEL = 2**14, 8, 1
 

@@ -5,12 +5,14 @@ from uuid import UUID
 
 from starlette.requests import Request
 
+from deploy.local.supabase.auth.configuration import CONFIGURATION
 from deploy.local.supabase.auth.mail import Outbox
 from deploy.local.supabase.caller import CallerError, claims_of
 from deploy.local.supabase.context import Context
 
-ACCESS_TOKEN_SECONDS = 3600
-CODE_SECONDS = 3600
+ACCESS_TOKEN_SECONDS = CONFIGURATION.access_token_seconds
+CODE_DIGITS = CONFIGURATION.code_digits
+CODE_SECONDS = CONFIGURATION.code_seconds
 CODE_GUESSES = 5
 
 

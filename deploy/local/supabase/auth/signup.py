@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from deploy.local.supabase.auth import codes, users
+from deploy.local.supabase.auth.configuration import CONFIGURATION
 from deploy.local.supabase.auth.errors import AuthError, body_of, invalid, text
 from deploy.local.supabase.auth.mail import Kind
 from deploy.local.supabase.auth.passwords import check_strength, hash_password
@@ -22,6 +23,7 @@ SENT_AT: dict[codes.CodeType, str] = {
     "confirmation_token": "confirmation_sent_at",
     "recovery_token": "recovery_sent_at",
     "email_change_token_new": "email_change_sent_at",
+    "email_change_token_current": "email_change_sent_at",
 }
 
 
@@ -70,7 +72,7 @@ async def resend(auth: Auth, request: Request) -> Response:
     if row is not None and kind == "signup" and row["email_confirmed_at"] is None:
         await send_code(auth, row["id"], "signup", email)
     elif row is not None and kind == "email_change" and row["email_change"]:
-        await send_code(auth, row["id"], "email_change", row["email_change"])
+        await send_change_codes(auth, row["id"], row["email"], row["email_change"])
     return JSONResponse({})
 
 
@@ -86,9 +88,16 @@ async def recover(auth: Auth, request: Request) -> Response:
     return JSONResponse({})
 
 
-async def send_code(auth: Auth, user_id: Any, kind: Kind, email: str) -> None:
-    """Issues a code and mails it once it is committed."""
-    code_type = CODE_TYPES[kind]
+async def send_change_codes(auth: Auth, user_id: Any, current: str, new: str) -> None:
+    """A code to the new address, and where the project wants both to confirm, another to the current one."""
+    if CONFIGURATION.both_addresses_confirm:
+        await send_code(auth, user_id, "email_change", current, "email_change_token_current")
+    await send_code(auth, user_id, "email_change", new)
+
+
+async def send_code(auth: Auth, user_id: Any, kind: Kind, email: str, code_type: codes.CodeType | None = None) -> None:
+    """Issues a code, of the mail's usual type unless another is named, and mails it once it is committed."""
+    code_type = code_type or CODE_TYPES[kind]
     async with auth.context.auth_database.acquire() as connection, connection.transaction():
         await connection.execute(
             f"update auth.users set {SENT_AT[code_type]} = now(), updated_at = now() where id = $1",  # noqa: S608

@@ -92,6 +92,7 @@ async def confirm_email(connection: Any, user_id: UUID, new_email: str | None = 
     await connection.execute(
         "update auth.users set email_confirmed_at = coalesce(email_confirmed_at, now()), email = coalesce($2, email),"
         " email_change = case when $2::text is null then email_change else '' end,"
+        " email_change_confirm_status = case when $2::text is null then email_change_confirm_status else 0 end,"
         " raw_user_meta_data = raw_user_meta_data || $3::text::jsonb, updated_at = now() where id = $1",
         user_id,
         new_email,

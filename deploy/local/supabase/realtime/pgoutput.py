@@ -67,7 +67,7 @@ class Decoder:
         for message in messages:
             try:
                 change = self._decode(message)
-            except (struct.error, IndexError, ValueError) as error:
+            except (struct.error, IndexError, ValueError, OverflowError) as error:
                 raise PgoutputError("cut short or garbled") from error
             if change is not None:
                 yield change

@@ -83,10 +83,11 @@ async def update_bucket(storage: Storage, request: Request) -> Response:
 
 
 async def empty_bucket(storage: Storage, request: Request) -> Response:
-    """Removes every object that the caller may delete."""
+    """Removes every object that the caller may delete, of a bucket that the caller may select."""
     claims, bucket = storage.caller(request), request.path_params["bucket"]
-    await objects.find_bucket(storage, bucket)
     async with storage.context.as_caller(claims) as connection:
+        if await connection.fetchval("select id from storage.buckets where id = $1", bucket) is None:
+            raise no_such_bucket()
         rows = await connection.fetch("select name from storage.objects where bucket_id = $1", bucket)
         gone = await objects.delete(connection, bucket, [row["name"] for row in rows])
     for row in gone:

@@ -82,6 +82,8 @@ def endpoint(storage: Storage, handler: Handler) -> Callable[[Request], Awaitabl
             return error.response()
         except ClientDisconnect:
             return Response(status_code=499)  # nobody reads it
+        except asyncpg.CharacterNotInRepertoireError:  # a NUL
+            return invalid_key("it holds what no text may hold").response()
         except (CallerError, TokenError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             return _refusal(error, request.url.path).response()
 

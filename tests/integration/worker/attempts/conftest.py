@@ -18,6 +18,7 @@ from deploy.local.stack import Stack
 from schemas.database import Database, open_database
 from schemas.settings import Settings
 from tests.support.accounts import Accounts
+from tests.support.stack import temporary_stack
 from worker.checkpoints import Point
 from worker.pipeline import run_generation
 from worker.resources import RESOURCES, Resources, close_resources, open_resources
@@ -154,8 +155,8 @@ class Halt:
 
 
 @pytest.fixture(scope="session")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with Stack(tmp_path_factory.mktemp("stack"), {"supabase", "gemini"}, durable=False) as stack:
+async def stack() -> AsyncIterator[Stack]:
+    async with temporary_stack("supabase", "gemini") as stack:
         yield stack
 
 

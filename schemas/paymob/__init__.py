@@ -1,0 +1,1 @@
+"""What Paymob sends and what it is asked: signatures, callbacks, and its API."""

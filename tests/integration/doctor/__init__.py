@@ -1,0 +1,1 @@
+"""`sparky doctor`: each fault is planted, found and told; a sound database has none."""
