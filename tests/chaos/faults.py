@@ -43,10 +43,12 @@ class Faults:
         match action:
             case "flush":
                 await world.queue.flushall()
+                world.stranded.clear()
             case "restart":
                 assert world.stack.valkey is not None
                 await world.stack.valkey.stop()
                 await asyncio.sleep(detail["choice"])
+                world.stranded.clear()
                 await world.stack.valkey.start()
             case "rubbish":
                 await self._rubbish(detail["choice"])

@@ -98,7 +98,8 @@ async def queue_leftovers(world: World) -> list[str]:
     left = []
     for kind in ("job", "in-progress", "retry"):
         keys = [key.decode() async for key in world.queue.scan_iter(f"arq:{kind}:*")]
-        left += [key for key in keys if RUBBISH not in key and key.rpartition(":")[2] not in world.stranded]
+        stranded = set() if kind == "in-progress" else world.stranded
+        left += [key for key in keys if RUBBISH not in key and key.rpartition(":")[2] not in stranded]
     for lane in lane_keys():
         left += [f"{lane} {entry.decode()}" for entry in await world.queue.zrange(lane, 0, -1)]
     return left
